@@ -1,0 +1,137 @@
+#pragma once
+#include "saddle/backend/cpu/tap_kernel.hpp"
+#include "saddle/nn/plan.hpp"
+
+namespace saddle::cpu {
+
+/// A convolution as jobs: one forward; backward to the input one per phase of the stride. Weights are OIHW.
+struct convolution {
+    saddle::window window{};
+    std::size_t inputs = 0, outputs = 0;   ///< channels
+    tap_job forward;
+    struct phase {
+        tap_job job;
+        std::vector<std::uint32_t> kernel_positions;   ///< of each tap, row * width + column
+    };
+    std::vector<phase> backward;
+    bool dense = false;   ///< the window covers the whole input: every input value is a channel of its own in the backward pass
+};
+
+/// True when the window sees the whole, unpadded input once.
+[[nodiscard]] inline bool covers_input(const saddle::window& w, extents input) {
+    return w.padding == 0 && w.height == input.height && w.width == input.width;
+}
+
+/// Extends the borders of the input (for the forward pass) and of the output (for the backward pass) as far as the taps reach.
+inline void reserve_borders(const saddle::window& w, layout& input, layout& output) {
+    const auto p = static_cast<std::ptrdiff_t>(w.padding), s = static_cast<std::ptrdiff_t>(w.stride);
+    const auto kh = static_cast<std::ptrdiff_t>(w.height), kw = static_cast<std::ptrdiff_t>(w.width);
+    const auto last = [&](std::size_t n, std::ptrdiff_t k) { return (static_cast<std::ptrdiff_t>(n) - 1) * s - p + k - 1; };
+    input.require_border(-p, last(output.shape.height, kh), last(output.shape.width, kw));
+    if (covers_input(w, input.shape)) return;
+    const auto floor_divide = [&](std::ptrdiff_t a) { return a >= 0 ? a / s : -((-a + s - 1) / s); };
+    output.require_border(std::min(floor_divide(p - kh + 1), floor_divide(p - kw + 1)),
+                          floor_divide(static_cast<std::ptrdiff_t>(input.shape.height) - 1 + p),
+                          floor_divide(static_cast<std::ptrdiff_t>(input.shape.width) - 1 + p));
+}
+
+namespace detail {
+
+[[nodiscard]] inline std::vector<std::int32_t> every_channel(const layout& of, std::size_t lanes) {
+    std::vector<std::int32_t> offsets(of.shape.channels);
+    for (std::size_t c = 0; c < offsets.size(); ++c) offsets[c] = static_cast<std::int32_t>(c * of.channel_stride() * lanes);
+    return offsets;
+}
+[[nodiscard]] inline std::vector<std::int32_t> every_value(const layout& of, std::size_t lanes) {
+    std::vector<std::int32_t> offsets;
+    for (std::size_t c = 0; c < of.shape.channels; ++c)
+        for (std::size_t y = 0; y < of.shape.height; ++y)
+            for (std::size_t x = 0; x < of.shape.width; ++x)
+                offsets.push_back(static_cast<std::int32_t>(of.position(c, static_cast<std::ptrdiff_t>(y), static_cast<std::ptrdiff_t>(x)) * static_cast<std::ptrdiff_t>(lanes)));
+    return offsets;
+}
+
+}  // namespace detail
+
+/// Plans a convolution between two layouts for blocks of `lanes` lanes and register tiles of `sums` sums.
+[[nodiscard]] inline convolution plan_convolution(const saddle::window& w, const layout& input, const layout& output, std::size_t lanes, std::size_t sums) {
+    convolution c;
+    c.window = w;
+    c.inputs = input.shape.channels;
+    c.outputs = output.shape.channels;
+    const auto l = static_cast<std::ptrdiff_t>(lanes), s = static_cast<std::ptrdiff_t>(w.stride), p = static_cast<std::ptrdiff_t>(w.padding);
+    const auto at = [&](const layout& of, std::ptrdiff_t y, std::ptrdiff_t x) { return static_cast<std::int32_t>(of.position(0, y, x) * l); };
+
+    auto& f = c.forward;
+    f.channels = c.inputs;
+    f.channel_stride = input.channel_stride() * lanes;
+    f.output_channels = detail::every_channel(output, lanes);
+    for (std::size_t ky = 0; ky < w.height; ++ky)
+        for (std::size_t kx = 0; kx < w.width; ++kx) f.taps.push_back(static_cast<std::int32_t>((ky * input.columns() + kx) * lanes));
+    for (std::ptrdiff_t y = 0; y < static_cast<std::ptrdiff_t>(output.shape.height); ++y)
+        for (std::ptrdiff_t x = 0; x < static_cast<std::ptrdiff_t>(output.shape.width); ++x) {
+            f.input_pixels.push_back(at(input, y * s - p, x * s - p));
+            f.output_pixels.push_back(at(output, y, x));
+        }
+    choose_tiles(f, sums);
+
+    c.dense = covers_input(w, input.shape);
+    if (c.dense) {
+        convolution::phase all;
+        all.job.channels = c.outputs;
+        all.job.channel_stride = output.channel_stride() * lanes;
+        all.job.taps = {0};
+        all.job.input_pixels = {at(output, 0, 0)};
+        all.job.output_pixels = {0};
+        all.job.output_channels = detail::every_value(input, lanes);
+        choose_tiles(all.job, sums);
+        c.backward.push_back(std::move(all));
+        return c;
+    }
+    for (std::ptrdiff_t a = 0; a < s; ++a)
+        for (std::ptrdiff_t b = 0; b < s; ++b) {
+            convolution::phase part;
+            auto& job = part.job;
+            job.channels = c.outputs;
+            job.channel_stride = output.channel_stride() * lanes;
+            job.output_channels = detail::every_channel(input, lanes);
+            for (std::ptrdiff_t ky = a; ky < static_cast<std::ptrdiff_t>(w.height); ky += s)
+                for (std::ptrdiff_t kx = b; kx < static_cast<std::ptrdiff_t>(w.width); kx += s) {
+                    job.taps.push_back(static_cast<std::int32_t>(-((ky - a) / s * static_cast<std::ptrdiff_t>(output.columns()) + (kx - b) / s) * l));
+                    part.kernel_positions.push_back(static_cast<std::uint32_t>(ky * static_cast<std::ptrdiff_t>(w.width) + kx));
+                }
+            const auto first = [&](std::ptrdiff_t remainder) { return ((remainder - p) % s + s) % s; };
+            for (std::ptrdiff_t y = first(a); y < static_cast<std::ptrdiff_t>(input.shape.height); y += s)
+                for (std::ptrdiff_t x = first(b); x < static_cast<std::ptrdiff_t>(input.shape.width); x += s) {
+                    job.input_pixels.push_back(at(output, (y + p - a) / s, (x + p - b) / s));
+                    job.output_pixels.push_back(at(input, y, x));
+                }
+            if (job.output_pixels.empty()) continue;
+            choose_tiles(job, sums);
+            c.backward.push_back(std::move(part));
+        }
+    return c;
+}
+
+/// Packs the weights [O,I,H,W] (scaled per output channel where a batch norm is folded) for both directions, and the bias.
+template <class T>
+void pack(convolution& c, const T* weight, const T* scale, const T* bias, lane_vector<T>& packed) {
+    const std::size_t area = c.window.height * c.window.width;
+    const auto value = [&](std::size_t o, std::size_t i, std::size_t k) {
+        const T w = weight[(o * c.inputs + i) * area + k];
+        return scale ? w * scale[o] : w;
+    };
+    pack_weights(c.forward, packed, value);
+    c.forward.bias = packed.size();
+    for (std::size_t o = 0; o < c.outputs; ++o) packed.push_back(bias ? bias[o] : T(0));
+    for (auto& part : c.backward) {
+        if (c.dense)
+            pack_weights(part.job, packed, [&](std::size_t j, std::size_t o, std::size_t) { return value(o, j / area, j % area); });
+        else
+            pack_weights(part.job, packed, [&](std::size_t i, std::size_t o, std::size_t t) { return value(o, i, part.kernel_positions[t]); });
+        part.job.bias = packed.size();
+        packed.resize(packed.size() + part.job.output_channels.size());
+    }
+}
+
+}  // namespace saddle::cpu

@@ -1,0 +1,21 @@
+#pragma once
+#include "saddle/backend/cpu/program.hpp"
+
+namespace saddle::backend {
+
+/// The fast backend for processors: one SIMD register of lanes a block, one thread a block. The architecture is part of the type.
+template <class Arch>
+struct basic_cpu {
+    template <class T>
+    using program = cpu::program<lanes<T, Arch>>;
+
+    template <class L, class In, class T>
+        requires requires { custom_kernels_of<L, In, T>(); }
+    [[nodiscard]] static custom_operation custom_kernels() {
+        return custom_kernels_of<L, In, T>();
+    }
+};
+
+using cpu = basic_cpu<xsimd::default_arch>;
+
+}  // namespace saddle::backend

@@ -1,0 +1,195 @@
+#pragma once
+#include "saddle/backend/cpu/group_norm.hpp"
+#include "saddle/backend/cpu/pooling.hpp"
+#include "saddle/nn/custom_layer.hpp"
+
+#include <span>
+
+namespace saddle::cpu {
+
+/// The two forms a convolution can take; layer shape alone decides.
+struct convolution_unit {
+    convolution direct;
+    winograd forward, backward;
+    bool transformed = false;
+};
+
+/// What a program may leave out.
+struct program_settings {
+    bool winograd = true;    ///< Winograd for 3×3 convolutions with stride 1 and enough channels; off gives direct sums only
+    bool training = false;   ///< keeps batch norm and dropout as operations
+};
+
+/// Memory of one block: tensors and gradients, and the caller's input, logits and their gradients.
+template <class T>
+struct block_memory {
+    T* storage = nullptr;
+    T* scratch = nullptr;
+    T* input = nullptr;
+    T* logits = nullptr;
+    T* logits_gradient = nullptr;
+    T* input_gradient = nullptr;   ///< nullptr: not wanted
+};
+
+/// Steps, layouts and packed weights: what inference and training run on a block of V::size lanes.
+template <class V>
+class machine {
+public:
+    using T = typename V::value_type;
+    static constexpr std::size_t lanes = V::size;
+
+    machine(const plan& p, program_settings settings) : list_(make_steps(p, settings.training)), parameters_(p.parameters), buffers_(p.buffers), settings_(settings) {
+        units_.resize(list_.steps.size());
+        for (std::size_t i = 0; i < list_.steps.size(); ++i) plan_unit(i);
+        place_tensors();
+    }
+
+    /// Packs weights for the kernels; `packed` may be packed again after the weights changed.
+    void pack(std::span<const T> parameters, std::span<const T> buffers) {
+        packed_.clear();
+        values_.assign(parameters.begin(), parameters.end());
+        for (std::size_t i = 0; i < list_.steps.size(); ++i) pack_step(i, parameters, buffers);
+    }
+
+    [[nodiscard]] const step_list& list() const { return list_; }
+    [[nodiscard]] const convolution_unit& unit(std::size_t i) const { return units_[i]; }
+    [[nodiscard]] const T* packed() const { return packed_.data(); }
+    [[nodiscard]] std::size_t storage_size() const { return storage_size_; }
+    [[nodiscard]] std::size_t scratch_size() const { return scratch_size_; }
+    [[nodiscard]] std::size_t channel_constants(std::size_t i) const { return constants_[i]; }
+
+    [[nodiscard]] T* value_storage(std::size_t tensor, const block_memory<T>& m) const {
+        return tensor == 0 ? m.input : tensor == list_.output ? m.logits : m.storage + value_offset_[tensor];
+    }
+    [[nodiscard]] T* gradient_storage(std::size_t tensor, const block_memory<T>& m) const {
+        return tensor == 0 ? m.input_gradient : tensor == list_.output ? m.logits_gradient : m.storage + gradient_offset_[tensor];
+    }
+    [[nodiscard]] block<T> value(std::size_t tensor, const block_memory<T>& m) const { return list_.tensors[tensor].view(value_storage(tensor, m), lanes); }
+    [[nodiscard]] block<T> gradient(std::size_t tensor, const block_memory<T>& m) const {
+        return list_.tensors[tensor].view(gradient_storage(tensor, m), lanes);
+    }
+    /// Whether anyone wants the gradient of a tensor: the caller, or weights before it.
+    [[nodiscard]] bool wants_gradient(std::size_t tensor, const block_memory<T>& m) const { return m.input_gradient || depends_on_weights_[tensor]; }
+
+    void forward(std::size_t i, const block_memory<T>& m) const;
+    void backward(std::size_t i, const block_memory<T>& m) const;
+
+private:
+    void plan_unit(std::size_t i) {
+        const auto& s = list_.steps[i];
+        if (s.op.kind != operation_kind::convolution) return;
+        auto& unit = units_[i];
+        const auto& in = list_.tensors[s.op.input];
+        const auto& out = list_.tensors[s.op.output];
+        unit.transformed = settings_.winograd && winograd_pays(s.op.window, in.shape.channels, out.shape.channels);
+        if (unit.transformed) {
+            const auto p = static_cast<std::ptrdiff_t>(s.op.window.padding);
+            unit.forward = plan_winograd(p, in, out, lanes, tile_sums<V>);
+            unit.backward = plan_winograd(2 - p, out, in, lanes, tile_sums<V>);
+            scratch_size_ = std::max({scratch_size_, unit.forward.scratch(lanes), unit.backward.scratch(lanes)});
+        } else {
+            unit.direct = plan_convolution(s.op.window, in, out, lanes, tile_sums<V>);
+        }
+    }
+    void place_tensors() {
+        const auto& steps = list_.steps;
+        const std::size_t count = list_.tensors.size();
+        value_offset_.assign(count, 0);
+        gradient_offset_.assign(count, 0);
+        depends_on_weights_.assign(count, false);
+        std::vector<std::size_t> first_reader(count, none);
+        const auto room = [&](std::size_t t) {
+            const std::size_t at = storage_size_;
+            storage_size_ += list_.tensors[t].size() * lanes;
+            return at;
+        };
+        for (std::size_t i = 0; i < steps.size(); ++i) {
+            const auto& s = steps[i];
+            const std::size_t other = s.op.kind == operation_kind::convolution ? s.addend : s.op.second;
+            depends_on_weights_[s.op.output] = s.op.weight != none || s.op.parameters > 0 || depends_on_weights_[s.op.input] || (other != none && depends_on_weights_[other]);
+            for (const std::size_t t : {s.op.input, other})
+                if (t != none && first_reader[t] == none) first_reader[t] = i;
+            if (s.op.output != list_.output) value_offset_[s.op.output] = room(s.op.output);
+            if (s.op.kind == operation_kind::custom) scratch_size_ = std::max(scratch_size_, list_.tensors[s.op.input].size() * lanes);
+        }
+        std::vector<std::pair<std::size_t, std::size_t>> idle;   // gradient places whose tensor is done, with a tensor of that layout
+        std::vector<bool> placed(count, false);
+        for (std::size_t i = steps.size(); i-- > 0;) {
+            const auto& s = steps[i];
+            for (const std::size_t t : {s.op.kind == operation_kind::convolution ? s.addend : s.op.second, s.op.input}) {
+                if (t == none || t == 0 || placed[t]) continue;
+                placed[t] = true;
+                const auto same = std::find_if(idle.begin(), idle.end(), [&](const auto& place) { return list_.tensors[place.second] == list_.tensors[t]; });
+                if (same != idle.end()) {
+                    gradient_offset_[t] = same->first;
+                    idle.erase(same);
+                } else {
+                    gradient_offset_[t] = room(t);
+                }
+            }
+            if (s.op.output != list_.output) idle.emplace_back(gradient_offset_[s.op.output], s.op.output);
+        }
+    }
+    void pack_step(std::size_t i, std::span<const T> parameters, std::span<const T> buffers) {
+        const auto& s = list_.steps[i];
+        const auto parameter = [&](std::size_t index) { return index == none ? nullptr : parameters.data() + parameters_[index].offset; };
+        const auto buffer = [&](std::size_t index) { return buffers.data() + buffers_[index].offset; };
+        const std::size_t channels = list_.tensors[s.op.output].shape.channels;
+        constants_.resize(list_.steps.size());
+        std::vector<T> scale(channels, T(1)), shift(channels, T(0));
+        const auto norm = [&](const operation& op) {
+            for (std::size_t c = 0; c < channels; ++c) {
+                const double inverse = parameter(op.weight)[c] / std::sqrt(static_cast<double>(buffer(op.buffer + 1)[c]) + op.epsilon);
+                scale[c] = static_cast<T>(inverse);
+                shift[c] = static_cast<T>(parameter(op.bias)[c] - buffer(op.buffer)[c] * inverse);
+            }
+        };
+        if (s.op.kind == operation_kind::convolution) {
+            if (s.folded) norm(s.norm);
+            if (const T* bias = parameter(s.op.bias))
+                for (std::size_t c = 0; c < channels; ++c) shift[c] += s.folded ? bias[c] * scale[c] : bias[c];
+            pack_convolution(units_[i], parameter(s.op.weight), s.folded ? scale.data() : nullptr, shift.data());
+        } else if (s.op.kind == operation_kind::scale_shift || (s.op.kind == operation_kind::batch_norm && !settings_.training)) {
+            if (s.op.kind == operation_kind::batch_norm)
+                norm(s.op);
+            else
+                for (std::size_t c = 0; c < channels; ++c) {
+                    scale[c] = T(1) / buffer(s.op.buffer + 1)[c];
+                    shift[c] = -buffer(s.op.buffer)[c] * scale[c];
+                }
+            constants_[i] = packed_.size();
+            packed_.insert(packed_.end(), scale.begin(), scale.end());
+            packed_.insert(packed_.end(), shift.begin(), shift.end());
+        }
+    }
+    void pack_convolution(convolution_unit& unit, const T* weight, const T* scale, const T* bias) {
+        if (!unit.transformed) return cpu::pack(unit.direct, weight, scale, bias, packed_);
+        const std::size_t inputs = unit.forward.inputs, outputs = unit.forward.outputs;
+        const auto at = [&](std::size_t o, std::size_t c, std::size_t k) { return scale ? weight[(o * inputs + c) * 9 + k] * scale[o] : weight[(o * inputs + c) * 9 + k]; };
+        pack_winograd(unit.forward, packed_, at);
+        unit.forward.bias = packed_.size();
+        packed_.insert(packed_.end(), bias, bias + outputs);
+        pack_winograd(unit.backward, packed_, [&](std::size_t c, std::size_t o, std::size_t k) { return at(o, c, 8 - k); });
+        unit.backward.bias = packed_.size();
+        packed_.resize(packed_.size() + inputs);
+    }
+    [[nodiscard]] std::vector<const T*> custom_parameters(const operation& op) const {
+        std::vector<const T*> pointers(op.parameters);
+        for (std::size_t k = 0; k < op.parameters; ++k) pointers[k] = values_.data() + parameters_[op.first_parameter + k].offset;
+        return pointers;
+    }
+
+    step_list list_;
+    std::vector<parameter_info> parameters_;
+    std::vector<buffer_info> buffers_;
+    program_settings settings_;
+    std::vector<convolution_unit> units_;
+    std::vector<std::size_t> constants_, value_offset_, gradient_offset_;
+    std::vector<bool> depends_on_weights_;
+    std::size_t storage_size_ = 0, scratch_size_ = 0;
+    lane_vector<T> packed_, values_;
+};
+
+}  // namespace saddle::cpu
+
+#include "saddle/backend/cpu/machine_run.hpp"

@@ -1,0 +1,168 @@
+#pragma once
+#include "saddle/core/arena.hpp"
+#include "saddle/core/lanes.hpp"
+#include "saddle/backend/cpu/layout.hpp"
+
+#include <array>
+#include <cstdint>
+
+namespace saddle::cpu {
+
+/// What happens to a sum before it is stored. `addend` and `mask` have the layout of the output.
+template <class T>
+struct epilogue {
+    T* output = nullptr;
+    const T* addend = nullptr;     ///< added to the sum (a residual, or the gradient gathered so far)
+    const T* mask = nullptr;       ///< the sum passes where this is > 0 (the derivative of a ReLU)
+    bool relu = false;
+};
+
+template <class V, class T>
+inline void finish(const epilogue<T>& e, std::ptrdiff_t at, V sum) {
+    if (e.addend) sum += V::load_aligned(e.addend + at);
+    if (e.relu) sum = choose(sum < V(0), V(0), sum);
+    if (e.mask) sum = choose(V::load_aligned(e.mask + at) > V(0), sum, V(0));
+    sum.store_aligned(e.output + at);
+}
+
+/// A run of output channels or pixels that one register tile covers.
+struct tile_range {
+    std::uint32_t first = 0, count = 0;
+    std::size_t weights = 0;   ///< output channels only: where their packed weights start
+};
+
+/// One convolution-like sum: out[o][p] = bias[o] + Σ_c Σ_t w[o][c][t] · in[input_pixels[p] + c·channel_stride + taps[t]].
+///
+/// The forward pass, each phase of the backward pass and a linear layer are all of this form; offsets count values (lanes included).
+struct tap_job {
+    std::size_t channels = 0, channel_stride = 0;
+    std::vector<std::int32_t> taps, input_pixels, output_pixels, output_channels;
+    std::vector<tile_range> channel_tiles, pixel_tiles;
+    std::size_t weights = 0, bias = 0;   ///< where the packed weights and the bias start
+
+    [[nodiscard]] std::size_t depth() const { return channels * taps.size(); }
+};
+
+/// The register tile: OC output channels × PX pixels of sums.
+template <class V, int OC, int PX, class T>
+void run_tile(const tap_job& job, const T* input, const T* weights, const T* bias, const std::int32_t* input_pixels,
+              const std::int32_t* output_pixels, const std::int32_t* output_channels, const epilogue<T>& e) {
+    V sum[OC][PX];
+    const T* base[PX];
+#pragma GCC unroll 16
+    for (int p = 0; p < PX; ++p) base[p] = input + input_pixels[p];
+#pragma GCC unroll 16
+    for (int o = 0; o < OC; ++o) {
+        const V start = V::broadcast(bias[o]);
+#pragma GCC unroll 16
+        for (int p = 0; p < PX; ++p) sum[o][p] = start;
+    }
+    const std::int32_t* const first_tap = job.taps.data();
+    const std::int32_t* const last_tap = first_tap + job.taps.size();
+    std::ptrdiff_t channel = 0;
+    for (std::size_t c = 0; c < job.channels; ++c, channel += static_cast<std::ptrdiff_t>(job.channel_stride))
+        for (const std::int32_t* tap = first_tap; tap != last_tap; ++tap, weights += OC) {
+            const std::ptrdiff_t at = channel + *tap;
+            V x[PX];
+#pragma GCC unroll 16
+            for (int p = 0; p < PX; ++p) x[p] = V::load_aligned(base[p] + at);
+#pragma GCC unroll 16
+            for (int o = 0; o < OC; ++o) {
+                const V w = V::broadcast(weights[o]);
+#pragma GCC unroll 16
+                for (int p = 0; p < PX; ++p) sum[o][p] = multiply_add(w, x[p], sum[o][p]);
+            }
+        }
+#pragma GCC unroll 16
+    for (int o = 0; o < OC; ++o)
+#pragma GCC unroll 16
+        for (int p = 0; p < PX; ++p) finish(e, std::ptrdiff_t{output_channels[o]} + output_pixels[p], sum[o][p]);
+}
+
+/// Registers decide the tile: 24 sums with 32 registers, 12 with 16.
+template <class V>
+inline constexpr int tile_sums = sizeof(V) == 64 ? 24 : 12;
+
+template <class V, int OC, int PX, class T>
+void run_pixels(const tap_job& job, const T* input, const T* weights, const T* bias, const tile_range& channels, const tile_range& pixels,
+                const epilogue<T>& e) {
+    run_tile<V, OC, PX>(job, input, weights + channels.weights, bias + channels.first, job.input_pixels.data() + pixels.first,
+                        job.output_pixels.data() + pixels.first, job.output_channels.data() + channels.first, e);
+}
+
+/// Dispatches one tile on its two counts; only tiles that fit the registers exist.
+template <class V, class T>
+void run_one(const tap_job& job, const T* input, const T* weights, const T* bias, const tile_range& channels, const tile_range& pixels,
+             const epilogue<T>& e) {
+    const auto with_channels = [&]<int OC>(std::integral_constant<int, OC>) {
+        const auto call = [&]<int PX>(std::integral_constant<int, PX>) {
+            if constexpr (OC * PX <= tile_sums<V>) run_pixels<V, OC, PX>(job, input, weights, bias, channels, pixels, e);
+        };
+        switch (pixels.count) {
+            case 1: return call(std::integral_constant<int, 1>{});
+            case 2: return call(std::integral_constant<int, 2>{});
+            case 3: return call(std::integral_constant<int, 3>{});
+            case 4: return call(std::integral_constant<int, 4>{});
+            case 5: return call(std::integral_constant<int, 5>{});
+            case 6: return call(std::integral_constant<int, 6>{});
+            case 7: return call(std::integral_constant<int, 7>{});
+            default: return call(std::integral_constant<int, 8>{});
+        }
+    };
+    switch (channels.count) {
+        case 1: return with_channels(std::integral_constant<int, 1>{});
+        case 2: return with_channels(std::integral_constant<int, 2>{});
+        case 3: return with_channels(std::integral_constant<int, 3>{});
+        case 4: return with_channels(std::integral_constant<int, 4>{});
+        case 8: return with_channels(std::integral_constant<int, 8>{});
+        default: return with_channels(std::integral_constant<int, 16>{});
+    }
+}
+
+/// Runs a whole job on one block. `input` and the epilogue's pointers are the tensors' storage, borders included.
+template <class V, class T>
+void run_job(const tap_job& job, const T* input, const T* weights, const T* bias, const epilogue<T>& e) {
+    for (const auto& pixels : job.pixel_tiles)
+        for (const auto& channels : job.channel_tiles) run_one<V>(job, input, weights + job.weights, bias + job.bias, channels, pixels, e);
+}
+
+/// Chooses the register tiles of a job from its shape alone; `sums` is how many the registers hold.
+inline void choose_tiles(tap_job& job, std::size_t sums) {
+    const std::size_t pixels = job.output_pixels.size(), channels = job.output_channels.size();
+    std::vector<std::size_t> widths = pixels == 1 ? std::vector<std::size_t>{16, 8, 4, 2, 1} : pixels <= 3 ? std::vector<std::size_t>{8, 4, 2, 1} : std::vector<std::size_t>{4, 2, 1};
+    if (pixels > 3 && channels == 3) widths = {3};
+    std::erase_if(widths, [&](std::size_t w) { return w > std::max<std::size_t>(sums, 1); });
+    std::size_t widest = 1, weights = 0;
+    for (std::size_t first = 0; first < channels;) {
+        std::size_t width = 1;
+        for (const auto w : widths)
+            if (w <= channels - first) {
+                width = w;
+                break;
+            }
+        widest = std::max(widest, width);
+        job.channel_tiles.push_back({static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(width), weights});
+        weights += width * job.depth();
+        first += width;
+    }
+    const std::size_t longest = std::min<std::size_t>(8, sums / widest);
+    const std::size_t tiles = (pixels + longest - 1) / longest;
+    for (std::size_t i = 0, first = 0; i < tiles; ++i) {
+        const std::size_t count = pixels / tiles + (i < pixels % tiles);
+        job.pixel_tiles.push_back({static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(count), 0});
+        first += count;
+    }
+}
+
+/// Appends the packed weights of a job: per channel tile [channel][tap][output channel of the tile]; `weight(o, c, t)` reads one.
+template <class T, class Weight>
+void pack_weights(tap_job& job, lane_vector<T>& packed, Weight&& weight) {
+    packed.resize((packed.size() + 15) / 16 * 16);
+    job.weights = packed.size();
+    for (const auto& tile : job.channel_tiles)
+        for (std::size_t c = 0; c < job.channels; ++c)
+            for (std::size_t t = 0; t < job.taps.size(); ++t)
+                for (std::size_t o = 0; o < tile.count; ++o) packed.push_back(weight(tile.first + o, c, t));
+}
+
+}  // namespace saddle::cpu

@@ -1,0 +1,83 @@
+#pragma once
+#include "saddle/core/scalar.hpp"
+
+#include <type_traits>
+#include <xsimd/xsimd.hpp>
+#if defined(__x86_64__)
+#include <immintrin.h>  // the fused multiply-add that xsimd 8 lacks
+#endif
+
+namespace saddle {
+
+/// One SIMD register of T: one value per lane. The architecture is part of the type, so files with different flags link safely.
+template <class T, class Arch = xsimd::default_arch>
+using lanes = xsimd::batch<T, Arch>;
+
+/// Lanes of a block on this architecture.
+template <class T, class Arch = xsimd::default_arch>
+inline constexpr std::size_t lane_count = lanes<T, Arch>::size;
+
+namespace detail {
+
+template <class T, class Arch>
+struct true_fma : std::false_type {};
+#if defined(__AVX512F__)
+template <class Arch>
+    requires std::derived_from<Arch, xsimd::avx512f>
+struct true_fma<float, Arch> : std::true_type {
+    static lanes<float, Arch> apply(const lanes<float, Arch>& a, const lanes<float, Arch>& b, const lanes<float, Arch>& c) {
+        return _mm512_fmadd_ps(a, b, c);
+    }
+};
+template <class Arch>
+    requires std::derived_from<Arch, xsimd::avx512f>
+struct true_fma<double, Arch> : std::true_type {
+    static lanes<double, Arch> apply(const lanes<double, Arch>& a, const lanes<double, Arch>& b, const lanes<double, Arch>& c) {
+        return _mm512_fmadd_pd(a, b, c);
+    }
+};
+#elif defined(__FMA__) && defined(__AVX2__)
+template <class Arch>
+    requires std::derived_from<Arch, xsimd::avx2>
+struct true_fma<float, Arch> : std::true_type {
+    static lanes<float, Arch> apply(const lanes<float, Arch>& a, const lanes<float, Arch>& b, const lanes<float, Arch>& c) {
+        return _mm256_fmadd_ps(a, b, c);
+    }
+};
+template <class Arch>
+    requires std::derived_from<Arch, xsimd::avx2>
+struct true_fma<double, Arch> : std::true_type {
+    static lanes<double, Arch> apply(const lanes<double, Arch>& a, const lanes<double, Arch>& b, const lanes<double, Arch>& c) {
+        return _mm256_fmadd_pd(a, b, c);
+    }
+};
+#endif
+
+}  // namespace detail
+
+/// a·b + c, rounded once wherever the hardware can (xsimd 8's own AVX-512 fma rounds twice). The only way kernels multiply and add.
+template <class T, class Arch>
+[[nodiscard]] inline xsimd::batch<T, Arch> multiply_add(const xsimd::batch<T, Arch>& a, const xsimd::batch<T, Arch>& b,
+                                                        const xsimd::batch<T, Arch>& c) {
+    if constexpr (detail::true_fma<T, Arch>::value)
+        return detail::true_fma<T, Arch>::apply(a, b, c);
+    else
+        return xsimd::fma(a, b, c);
+}
+/// condition ? a : b per lane.
+template <class T, class Arch>
+[[nodiscard]] inline xsimd::batch<T, Arch> choose(const xsimd::batch_bool<T, Arch>& condition, const xsimd::batch<T, Arch>& a,
+                                                  const xsimd::batch<T, Arch>& b) {
+    return xsimd::select(condition, a, b);
+}
+/// The sum of all lanes, in lane order.
+template <class T, class Arch>
+[[nodiscard]] inline T sum_lanes(const xsimd::batch<T, Arch>& v) {
+    alignas(64) T values[xsimd::batch<T, Arch>::size];
+    v.store_aligned(values);
+    T sum = values[0];
+    for (std::size_t i = 1; i < xsimd::batch<T, Arch>::size; ++i) sum += values[i];
+    return sum;
+}
+
+}  // namespace saddle
