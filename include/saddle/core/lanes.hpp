@@ -2,6 +2,7 @@
 #include "saddle/core/scalar.hpp"
 
 #include <type_traits>
+#include <utility>
 #include <xsimd/xsimd.hpp>
 #if defined(__x86_64__)
 #include <immintrin.h>  // the fused multiply-add that xsimd 8 lacks
@@ -70,6 +71,34 @@ template <class T, class Arch>
                                                   const xsimd::batch<T, Arch>& b) {
     return xsimd::select(condition, a, b);
 }
+namespace detail {
+
+/// Interleaves the lower (First = 0) or upper (First = n/2) halves of a and b (xsimd 8's zip works within 128 bits on AVX).
+template <std::size_t First, class T, class Arch, std::size_t... I>
+inline xsimd::batch<T, Arch> interleave(const xsimd::batch<T, Arch>& a, const xsimd::batch<T, Arch>& b, std::index_sequence<I...>) {
+    constexpr std::size_t n = sizeof...(I);
+    return typename xsimd::batch<T, Arch>::register_type(__builtin_shufflevector(a.data, b.data, static_cast<int>(First + I / 2 + I % 2 * n)...));
+}
+
+}  // namespace detail
+
+/// Transposes a square of lanes in place: lane j of value[i] and lane i of value[j] change places, i, j < batch size.
+template <class T, class Arch>
+inline void transpose(xsimd::batch<T, Arch>* value) {
+    constexpr std::size_t n = xsimd::batch<T, Arch>::size;
+#pragma GCC unroll 8
+    for (std::size_t round = 1; round < n; round *= 2) {
+        xsimd::batch<T, Arch> shuffled[n];
+#pragma GCC unroll 16
+        for (std::size_t i = 0; i < n / 2; ++i) {
+            shuffled[2 * i] = detail::interleave<0>(value[i], value[i + n / 2], std::make_index_sequence<n>{});
+            shuffled[2 * i + 1] = detail::interleave<n / 2>(value[i], value[i + n / 2], std::make_index_sequence<n>{});
+        }
+#pragma GCC unroll 16
+        for (std::size_t i = 0; i < n; ++i) value[i] = shuffled[i];
+    }
+}
+
 /// The sum of all lanes, in lane order.
 template <class T, class Arch>
 [[nodiscard]] inline T sum_lanes(const xsimd::batch<T, Arch>& v) {

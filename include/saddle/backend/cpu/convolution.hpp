@@ -113,25 +113,26 @@ namespace detail {
     return c;
 }
 
-/// Packs the weights [O,I,H,W] (scaled per output channel where a batch norm is folded) for both directions, and the bias.
+inline void reserve_weights(convolution& c, std::size_t& used) {
+    reserve_weights(c.forward, used);
+    for (auto& part : c.backward) reserve_weights(part.job, used);
+}
+
+/// Packs the weights [O,I,H,W] for both directions, and the bias; `scale` (per output channel) is a folded batch norm's, or nullptr.
 template <class T>
-void pack(convolution& c, const T* weight, const T* scale, const T* bias, lane_vector<T>& packed) {
+void pack_convolution(const convolution& c, const T* weight, const T* scale, const T* bias, T* pack) {
     const std::size_t area = c.window.height * c.window.width;
     const auto value = [&](std::size_t o, std::size_t i, std::size_t k) {
         const T w = weight[(o * c.inputs + i) * area + k];
         return scale ? w * scale[o] : w;
     };
-    pack_weights(c.forward, packed, value);
-    c.forward.bias = packed.size();
-    for (std::size_t o = 0; o < c.outputs; ++o) packed.push_back(bias ? bias[o] : T(0));
-    for (auto& part : c.backward) {
+    pack_weights(c.forward, pack, value);
+    std::copy_n(bias, c.outputs, pack + c.forward.bias);
+    for (const auto& part : c.backward)
         if (c.dense)
-            pack_weights(part.job, packed, [&](std::size_t j, std::size_t o, std::size_t) { return value(o, j / area, j % area); });
+            pack_weights(part.job, pack, [&](std::size_t j, std::size_t o, std::size_t) { return value(o, j / area, j % area); });
         else
-            pack_weights(part.job, packed, [&](std::size_t i, std::size_t o, std::size_t t) { return value(o, i, part.kernel_positions[t]); });
-        part.job.bias = packed.size();
-        packed.resize(packed.size() + part.job.output_channels.size());
-    }
+            pack_weights(part.job, pack, [&](std::size_t i, std::size_t o, std::size_t t) { return value(o, i, part.kernel_positions[t]); });
 }
 
 }  // namespace saddle::cpu

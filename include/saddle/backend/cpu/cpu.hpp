@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/backend/cpu/program.hpp"
+#include "saddle/backend/cpu/trainer.hpp"
 
 namespace saddle::backend {
 
@@ -7,7 +8,9 @@ namespace saddle::backend {
 template <class Arch>
 struct basic_cpu {
     template <class T>
-    using program = cpu::program<lanes<T, Arch>>;
+    using program = saddle::cpu::program<lanes<T, Arch>>;
+    template <class T>
+    using trainer_program = saddle::cpu::trainer_program<lanes<T, Arch>>;
 
     template <class L, class In, class T>
         requires requires { custom_kernels_of<L, In, T>(); }

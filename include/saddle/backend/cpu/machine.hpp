@@ -1,6 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/group_norm.hpp"
 #include "saddle/backend/cpu/pooling.hpp"
+#include "saddle/core/worker_pool.hpp"
 #include "saddle/nn/custom_layer.hpp"
 
 #include <span>
@@ -40,15 +41,19 @@ public:
 
     machine(const plan& p, program_settings settings) : list_(make_steps(p, settings.training)), parameters_(p.parameters), buffers_(p.buffers), settings_(settings) {
         units_.resize(list_.steps.size());
-        for (std::size_t i = 0; i < list_.steps.size(); ++i) plan_unit(i);
+        constants_.resize(list_.steps.size());
+        std::size_t used = 0;
+        for (std::size_t i = 0; i < list_.steps.size(); ++i) plan_unit(i, used);
+        packed_.resize(used);
         place_tensors();
     }
 
-    /// Packs weights for the kernels; `packed` may be packed again after the weights changed.
-    void pack(std::span<const T> parameters, std::span<const T> buffers) {
-        packed_.clear();
+    /// Packs weights for the kernels; may be called again after the weights changed. With a pool, its threads share the layers.
+    void pack(std::span<const T> parameters, std::span<const T> buffers, worker_pool* pool = nullptr) {
         values_.assign(parameters.begin(), parameters.end());
-        for (std::size_t i = 0; i < list_.steps.size(); ++i) pack_step(i, parameters, buffers);
+        const auto each = [&](std::size_t i, std::size_t) { pack_step(i, parameters, buffers); };
+        if (pool) return pool->for_each(list_.steps.size(), each);
+        for (std::size_t i = 0; i < list_.steps.size(); ++i) each(i, 0);
     }
 
     [[nodiscard]] const step_list& list() const { return list_; }
@@ -75,8 +80,13 @@ public:
     void backward(std::size_t i, const block_memory<T>& m) const;
 
 private:
-    void plan_unit(std::size_t i) {
+    void plan_unit(std::size_t i, std::size_t& used) {
         const auto& s = list_.steps[i];
+        if (s.op.kind == operation_kind::scale_shift || s.op.kind == operation_kind::batch_norm) {
+            constants_[i] = used;
+            used += 2 * list_.tensors[s.op.output].shape.channels;
+            used = (used + 15) / 16 * 16;
+        }
         if (s.op.kind != operation_kind::convolution) return;
         auto& unit = units_[i];
         const auto& in = list_.tensors[s.op.input];
@@ -86,9 +96,12 @@ private:
             const auto p = static_cast<std::ptrdiff_t>(s.op.window.padding);
             unit.forward = plan_winograd(p, in, out, lanes, tile_sums<V>);
             unit.backward = plan_winograd(2 - p, out, in, lanes, tile_sums<V>);
+            reserve_weights(unit.forward, used);
+            reserve_weights(unit.backward, used);
             scratch_size_ = std::max({scratch_size_, unit.forward.scratch(lanes), unit.backward.scratch(lanes)});
         } else {
             unit.direct = plan_convolution(s.op.window, in, out, lanes, tile_sums<V>);
+            reserve_weights(unit.direct, used);
         }
     }
     void place_tensors() {
@@ -135,7 +148,6 @@ private:
         const auto parameter = [&](std::size_t index) { return index == none ? nullptr : parameters.data() + parameters_[index].offset; };
         const auto buffer = [&](std::size_t index) { return buffers.data() + buffers_[index].offset; };
         const std::size_t channels = list_.tensors[s.op.output].shape.channels;
-        constants_.resize(list_.steps.size());
         std::vector<T> scale(channels, T(1)), shift(channels, T(0));
         const auto norm = [&](const operation& op) {
             for (std::size_t c = 0; c < channels; ++c) {
@@ -148,7 +160,7 @@ private:
             if (s.folded) norm(s.norm);
             if (const T* bias = parameter(s.op.bias))
                 for (std::size_t c = 0; c < channels; ++c) shift[c] += s.folded ? bias[c] * scale[c] : bias[c];
-            pack_convolution(units_[i], parameter(s.op.weight), s.folded ? scale.data() : nullptr, shift.data());
+            pack_unit(units_[i], parameter(s.op.weight), s.folded ? scale.data() : nullptr, shift.data());
         } else if (s.op.kind == operation_kind::scale_shift || (s.op.kind == operation_kind::batch_norm && !settings_.training)) {
             if (s.op.kind == operation_kind::batch_norm)
                 norm(s.op);
@@ -157,21 +169,17 @@ private:
                     scale[c] = T(1) / buffer(s.op.buffer + 1)[c];
                     shift[c] = -buffer(s.op.buffer)[c] * scale[c];
                 }
-            constants_[i] = packed_.size();
-            packed_.insert(packed_.end(), scale.begin(), scale.end());
-            packed_.insert(packed_.end(), shift.begin(), shift.end());
+            std::copy(scale.begin(), scale.end(), packed_.begin() + constants_[i]);
+            std::copy(shift.begin(), shift.end(), packed_.begin() + constants_[i] + channels);
         }
     }
-    void pack_convolution(convolution_unit& unit, const T* weight, const T* scale, const T* bias) {
-        if (!unit.transformed) return cpu::pack(unit.direct, weight, scale, bias, packed_);
-        const std::size_t inputs = unit.forward.inputs, outputs = unit.forward.outputs;
+    void pack_unit(const convolution_unit& unit, const T* weight, const T* scale, const T* bias) {
+        if (!unit.transformed) return pack_convolution(unit.direct, weight, scale, bias, packed_.data());
+        const std::size_t inputs = unit.forward.inputs;
         const auto at = [&](std::size_t o, std::size_t c, std::size_t k) { return scale ? weight[(o * inputs + c) * 9 + k] * scale[o] : weight[(o * inputs + c) * 9 + k]; };
-        pack_winograd(unit.forward, packed_, at);
-        unit.forward.bias = packed_.size();
-        packed_.insert(packed_.end(), bias, bias + outputs);
-        pack_winograd(unit.backward, packed_, [&](std::size_t c, std::size_t o, std::size_t k) { return at(o, c, 8 - k); });
-        unit.backward.bias = packed_.size();
-        packed_.resize(packed_.size() + inputs);
+        pack_winograd(unit.forward, packed_.data(), at);
+        std::copy_n(bias, unit.forward.outputs, packed_.data() + unit.forward.bias);
+        pack_winograd(unit.backward, packed_.data(), [&](std::size_t c, std::size_t o, std::size_t k) { return at(o, c, 8 - k); });
     }
     [[nodiscard]] std::vector<const T*> custom_parameters(const operation& op) const {
         std::vector<const T*> pointers(op.parameters);

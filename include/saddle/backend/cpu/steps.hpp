@@ -19,6 +19,7 @@ struct step {
     bool folded = false;
     bool copies = false;              ///< moves values to another layout (kind flatten)
     gradient_action input_action, second_action;
+    std::size_t source = none;        ///< index of the operation in the plan: the layer of a dropout's draws
 };
 
 /// The operations and tensor layouts that a program runs. Tensor 0 is the input; input and output have no border.
@@ -113,7 +114,9 @@ private:
                 if (through_last(in, other) ? fuse(in, other, op.input) : fuse(other, in, op.second)) return;
             }
         }
-        step s{.op = op, .relu = false, .addend = none, .norm = {}, .folded = false, .copies = false, .input_action = {}, .second_action = {}};
+        step s;
+        s.op = op;
+        s.source = static_cast<std::size_t>(&op - plan_.operations.data());
         s.op.input = in;
         if (op.kind == convolution) {
             if (flat) {

@@ -154,15 +154,25 @@ inline void choose_tiles(tap_job& job, std::size_t sums) {
     }
 }
 
-/// Appends the packed weights of a job: per channel tile [channel][tap][output channel of the tile]; `weight(o, c, t)` reads one.
+/// Takes room for a job's packed weights and bias in the program's pack; `used` counts values.
+inline void reserve_weights(tap_job& job, std::size_t& used) {
+    const auto take = [&](std::size_t count) {
+        const std::size_t at = used;
+        used += (count + 15) / 16 * 16;
+        return at;
+    };
+    job.weights = take(job.depth() * job.output_channels.size());
+    job.bias = take(job.output_channels.size());
+}
+
+/// Packs the weights of a job: per channel tile [channel][tap][output channel of the tile]; `weight(o, c, t)` reads one.
 template <class T, class Weight>
-void pack_weights(tap_job& job, lane_vector<T>& packed, Weight&& weight) {
-    packed.resize((packed.size() + 15) / 16 * 16);
-    job.weights = packed.size();
+void pack_weights(const tap_job& job, T* pack, Weight&& weight) {
+    T* to = pack + job.weights;
     for (const auto& tile : job.channel_tiles)
         for (std::size_t c = 0; c < job.channels; ++c)
             for (std::size_t t = 0; t < job.taps.size(); ++t)
-                for (std::size_t o = 0; o < tile.count; ++o) packed.push_back(weight(tile.first + o, c, t));
+                for (std::size_t o = 0; o < tile.count; ++o) *to++ = weight(tile.first + o, c, t);
 }
 
 }  // namespace saddle::cpu

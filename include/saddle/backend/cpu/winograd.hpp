@@ -60,28 +60,39 @@ inline void reserve_winograd_border(std::ptrdiff_t padding, layout& input, exten
     return w;
 }
 
+/// Takes room for the transformed weights and the bias in the program's pack.
+inline void reserve_weights(winograd& w, std::size_t& used) {
+    w.weights = used;
+    w.bias = used + w.transformed_size();
+    used = w.bias + (w.outputs + 15) / 16 * 16;
+}
+
 /// Packs U = G g Gᵀ per plane, channel tile, input channel; `weight(o, i, k)` reads the 3×3 weights of one direction.
 template <class T, class Weight>
-void pack_winograd(winograd& w, lane_vector<T>& packed, Weight&& weight) {
-    packed.resize((packed.size() + 15) / 16 * 16);
-    w.weights = packed.size();
-    packed.resize(packed.size() + w.transformed_size());
-    T* const out = packed.data() + w.weights;
-    for (std::size_t o = 0; o < w.outputs; ++o)
-        for (std::size_t i = 0; i < w.inputs; ++i) {
-            double g[3][3], rows[4][3];
-            for (std::size_t k = 0; k < 9; ++k) g[k / 3][k % 3] = weight(o, i, k);
-            for (int c = 0; c < 3; ++c) {
-                rows[0][c] = g[0][c];
-                rows[1][c] = (g[0][c] + g[1][c] + g[2][c]) / 2;
-                rows[2][c] = (g[0][c] - g[1][c] + g[2][c]) / 2;
-                rows[3][c] = g[2][c];
+void pack_winograd(const winograd& w, T* pack, Weight&& weight) {
+    const std::size_t plane = w.inputs * w.outputs;
+    T* out = pack + w.weights;
+    for (std::size_t first = 0; first < w.outputs; first += 4)
+        for (std::size_t i = 0; i < w.inputs; ++i, out += 4) {
+            T u[4][4][4];
+            for (std::size_t o = 0; o < 4; ++o) {
+                T rows[4][3];
+                for (std::size_t c = 0; c < 3; ++c) {
+                    const T a = weight(first + o, i, c), b = weight(first + o, i, 3 + c), d = weight(first + o, i, 6 + c);
+                    rows[0][c] = a;
+                    rows[1][c] = (a + d + b) / 2;
+                    rows[2][c] = (a + d - b) / 2;
+                    rows[3][c] = d;
+                }
+                for (std::size_t r = 0; r < 4; ++r) {
+                    u[r][0][o] = rows[r][0];
+                    u[r][1][o] = (rows[r][0] + rows[r][2] + rows[r][1]) / 2;
+                    u[r][2][o] = (rows[r][0] + rows[r][2] - rows[r][1]) / 2;
+                    u[r][3][o] = rows[r][2];
+                }
             }
-            for (std::size_t r = 0; r < 4; ++r) {
-                const double u[4] = {rows[r][0], (rows[r][0] + rows[r][1] + rows[r][2]) / 2, (rows[r][0] - rows[r][1] + rows[r][2]) / 2, rows[r][2]};
-                for (std::size_t c = 0; c < 4; ++c)
-                    out[((r * 4 + c) * (w.outputs / 4) + o / 4) * w.inputs * 4 + i * 4 + o % 4] = static_cast<T>(u[c]);
-            }
+            for (std::size_t r = 0; r < 4; ++r)
+                for (std::size_t c = 0; c < 4; ++c) std::copy_n(u[r][c], 4, out + (4 * r + c) * plane);
         }
 }
 
