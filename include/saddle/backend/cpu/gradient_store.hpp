@@ -146,15 +146,15 @@ private:
             transpose_input<V>(e.job, input, transposed_[worker].data());
             x = transposed_[worker].data();
         }
-        for (std::size_t group = 0; group * gradient_group < e.job.rows; ++group) run_gradient<V, T>(e.job, {&x, 1}, {&dy, 1}, group, sums);
+        for (std::size_t group = 0; group * gradient_group<V> < e.job.rows; ++group) run_gradient<V, T>(e.job, {&x, 1}, {&dy, 1}, group, sums);
     }
     void fold_rows(std::size_t i, std::span<const T* const> inputs, std::span<const T* const> gradients, worker_pool& pool, std::span<T> gradient) {
         const auto& job = entries_[i].job;
         if (totals_.size() < job.sums(V::size)) totals_ = lane_vector<T>(job.sums(V::size));
         T* const weights = gradient.data() + parameters_[machine_.list().steps[i].op.weight].offset;
-        pool.for_each((job.rows + gradient_group - 1) / gradient_group, [&](std::size_t group, std::size_t) {
+        pool.for_each((job.rows + gradient_group<V> - 1) / gradient_group<V>, [&](std::size_t group, std::size_t) {
             run_gradient<V, T>(job, inputs, gradients, group, totals_.data());
-            add_gradient(job, V::size, totals_.data(), group * gradient_group, std::min(job.rows, (group + 1) * gradient_group), weights);
+            add_gradient(job, V::size, totals_.data(), group * gradient_group<V>, std::min(job.rows, (group + 1) * gradient_group<V>), weights);
         });
     }
     void fold_sums(std::size_t i, std::size_t blocks, std::span<T> gradient) {

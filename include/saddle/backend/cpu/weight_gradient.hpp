@@ -5,8 +5,8 @@ namespace saddle::cpu {
 
 /// The weight gradient of one convolution: rows are output channels, columns registers of the input's window.
 ///
-/// With many input channels one operand is transposed, [position][lane][channel], so that a register holds channels and every lane
-/// is a term of the sum; with few, a register holds lanes and they are added at the end. Sums start anew in every block, so folding
+/// With many input channels one operand is transposed, [register of channels][position][lane], so that every lane is a term of the
+/// sum; with few, a register holds lanes and they are added at the end. Sums start anew in every block, so folding
 /// the blocks in order gives the same bits whoever computes them.
 struct gradient_job {
     bool transposed = false;
@@ -16,7 +16,7 @@ struct gradient_job {
     std::vector<std::int32_t> input_pixels;            ///< offset of each output pixel's window
     std::vector<std::int32_t> output_pixels;           ///< offset of each output pixel in the output's gradient
     std::size_t row_stride = 0;                        ///< values between output channels
-    std::vector<std::int32_t> sources;                 ///< transposed: where the input's values stand, [position][channel]
+    std::vector<std::int32_t> sources;                 ///< where the values to transpose stand, [position][channel]
     std::size_t positions = 0;
 
     /// Values that a block's sums take: a register per row and column, or a number.
@@ -34,7 +34,9 @@ struct gradient_job {
     job.transposed = job.inputs >= lanes;
     job.padded_inputs = (job.inputs + lanes - 1) / lanes * lanes;
     job.row_stride = output.channel_stride() * lanes;
-    const std::size_t unit = job.transposed ? lanes * job.padded_inputs : lanes;
+    if (job.transposed) job.positions = dense ? 1 : input.rows() * input.columns();
+    const std::size_t unit = job.transposed ? lanes * lanes : lanes;
+    const std::size_t between = job.transposed ? job.positions * unit : input.channel_stride() * lanes;
     const std::vector<std::int32_t> values = dense ? detail::every_value(input, lanes) : std::vector<std::int32_t>{};
     const auto position = [&](std::ptrdiff_t y, std::ptrdiff_t x) { return input.position(0, y, x); };
     for (std::size_t i = 0; i < (job.transposed ? job.padded_inputs / lanes : job.inputs); ++i)
@@ -43,7 +45,7 @@ struct gradient_job {
             if (dense && !job.transposed)
                 job.columns.push_back(values[i] - values[0]);
             else
-                job.columns.push_back(static_cast<std::int32_t>((dense ? 0 : tap * unit) + (job.transposed ? i * lanes : i * input.channel_stride() * lanes)));
+                job.columns.push_back(static_cast<std::int32_t>((dense ? 0 : tap * unit) + i * between));
         }
     for (std::ptrdiff_t y = 0; y < static_cast<std::ptrdiff_t>(output.shape.height); ++y)
         for (std::ptrdiff_t x = 0; x < static_cast<std::ptrdiff_t>(output.shape.width); ++x) {
@@ -52,35 +54,34 @@ struct gradient_job {
         }
     if (!job.transposed) return job;
     if (dense) {
-        job.positions = 1;
         job.sources = values;
     } else {
-        job.positions = input.rows() * input.columns();
         for (std::size_t at = 0; at < job.positions; ++at)
             for (std::size_t c = 0; c < job.inputs; ++c) job.sources.push_back(static_cast<std::int32_t>((c * input.channel_stride() + at) * lanes));
     }
     return job;
 }
 
-/// Writes the transposed input, [position][lane][channel]; channels beyond the last are zeros.
+/// Writes the transposed input, [register of channels][position][lane][channel]; channels beyond the last are zeros.
 template <class V, class T>
 void transpose_input(const gradient_job& job, const T* input, T* out) {
     constexpr std::size_t l = V::size;
-    for (std::size_t at = 0; at < job.positions; ++at, out += l * job.padded_inputs)
-        for (std::size_t first = 0; first < job.padded_inputs; first += l) {
+    for (std::size_t first = 0; first < job.padded_inputs; first += l)
+        for (std::size_t at = 0; at < job.positions; ++at, out += l * l) {
             V tile[l];
             for (std::size_t c = 0; c < l; ++c)
                 tile[c] = first + c < job.inputs ? V::load_aligned(input + job.sources[at * job.inputs + first + c]) : V(T(0));
             transpose(tile);
-            for (std::size_t lane = 0; lane < l; ++lane) tile[lane].store_aligned(out + lane * job.padded_inputs + first);
+            for (std::size_t lane = 0; lane < l; ++lane) tile[lane].store_aligned(out + lane * l);
         }
 }
 
 namespace detail {
 
-/// One register tile of a block's sums: R rows × J columns.
-template <class V, int R, int J, class T>
-inline void gradient_tile(const gradient_job& job, const T* input, const T* dy, const std::int32_t* columns, V (&sum)[R][J]) {
+/// One register tile of a block's sums: R rows × J columns, local while they grow so that they stay in registers.
+template <class V, int R, int J, bool Transposed, class T>
+inline void gradient_tile(const gradient_job& job, const T* input, const T* dy, const std::int32_t* columns, V (&result)[R][J]) {
+    V sum[R][J];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
@@ -88,26 +89,28 @@ inline void gradient_tile(const gradient_job& job, const T* input, const T* dy, 
     const T* x[J];
 #pragma GCC unroll 8
     for (int j = 0; j < J; ++j) x[j] = input + columns[j];
-    const auto stride = static_cast<std::ptrdiff_t>(job.row_stride), step = static_cast<std::ptrdiff_t>(job.padded_inputs);
-    for (std::size_t p = 0; p < job.input_pixels.size(); ++p) {
-        std::ptrdiff_t at = job.input_pixels[p];
-        const T* g = dy + job.output_pixels[p];
-        const auto add = [&](const auto& factor) {
+    const auto stride = static_cast<std::ptrdiff_t>(job.row_stride);
+    const std::int32_t* const output_pixels = job.output_pixels.data();
+    const std::int32_t* const input_pixels = job.input_pixels.data();
+    for (std::size_t p = 0, pixels = job.input_pixels.size(); p < pixels; ++p) {
+        std::ptrdiff_t at = input_pixels[p];
+        const T* g = dy + output_pixels[p];
+        for (std::size_t lane = 0; lane < (Transposed ? V::size : 1); ++lane, ++g, at += V::size) {
             V values[J];
 #pragma GCC unroll 8
             for (int j = 0; j < J; ++j) values[j] = V::load_aligned(x[j] + at);
 #pragma GCC unroll 8
             for (int r = 0; r < R; ++r) {
-                const V f = factor(r);
+                const V factor = Transposed ? V::broadcast(g[r * stride]) : V::load_aligned(g + r * stride);
 #pragma GCC unroll 8
-                for (int j = 0; j < J; ++j) sum[r][j] = multiply_add(f, values[j], sum[r][j]);
+                for (int j = 0; j < J; ++j) sum[r][j] = multiply_add(factor, values[j], sum[r][j]);
             }
-        };
-        if (job.transposed)
-            for (std::size_t lane = 0; lane < V::size; ++lane, ++g, at += step) add([&](int r) { return V::broadcast(g[r * stride]); });
-        else
-            add([&](int r) { return V::load_aligned(g + r * stride); });
+        }
     }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+        for (int j = 0; j < J; ++j) result[r][j] = sum[r][j];
 }
 
 template <class V, int R, int J, class T>
@@ -115,7 +118,11 @@ void gradient_rows(const gradient_job& job, std::span<const T* const> inputs, st
     V total[R][J];
     for (std::size_t b = 0; b < inputs.size(); ++b) {
         V sum[R][J];
-        gradient_tile<V, R, J>(job, inputs[b], gradients[b] + row * job.row_stride, job.columns.data() + column, sum);
+        const T* const dy = gradients[b] + row * job.row_stride;
+        if (job.transposed)
+            gradient_tile<V, R, J, true>(job, inputs[b], dy, job.columns.data() + column, sum);
+        else
+            gradient_tile<V, R, J, false>(job, inputs[b], dy, job.columns.data() + column, sum);
         for (int r = 0; r < R; ++r)
             for (int j = 0; j < J; ++j) total[r][j] = b == 0 ? sum[r][j] : total[r][j] + sum[r][j];
     }
@@ -131,17 +138,14 @@ void gradient_rows(const gradient_job& job, std::span<const T* const> inputs, st
 
 template <class V, int R, class T>
 void gradient_row_group(const gradient_job& job, std::span<const T* const> inputs, std::span<const T* const> gradients, std::size_t row, T* out) {
-    constexpr std::size_t longest = tile_sums<V> / 4;
+    constexpr std::size_t longest = 3;
     const std::size_t columns = job.columns.size(), tiles = (columns + longest - 1) / longest;
     for (std::size_t i = 0, first = 0; i < tiles; ++i) {
         const std::size_t count = columns / tiles + (i < columns % tiles);
         switch (count) {
             case 1: gradient_rows<V, R, 1>(job, inputs, gradients, row, first, out); break;
             case 2: gradient_rows<V, R, 2>(job, inputs, gradients, row, first, out); break;
-            case 3: gradient_rows<V, R, 3>(job, inputs, gradients, row, first, out); break;
-            case 4: gradient_rows<V, R, 4>(job, inputs, gradients, row, first, out); break;
-            case 5: gradient_rows<V, R, 5>(job, inputs, gradients, row, first, out); break;
-            default: gradient_rows<V, R, 6>(job, inputs, gradients, row, first, out); break;
+            default: gradient_rows<V, R, 3>(job, inputs, gradients, row, first, out); break;
         }
         first += count;
     }
@@ -150,14 +154,18 @@ void gradient_row_group(const gradient_job& job, std::span<const T* const> input
 }  // namespace detail
 
 /// Rows are shared out in groups of this many.
-inline constexpr std::size_t gradient_group = 4;
+template <class V>
+inline constexpr std::size_t gradient_group = tile_sums<V> / 3;
 
 /// The sums of row group `group`, folded over blocks in order, written to `out` (job.sums values, this group's part).
 template <class V, class T>
 void run_gradient(const gradient_job& job, std::span<const T* const> inputs, std::span<const T* const> gradients, std::size_t group, T* out) {
-    const std::size_t first = group * gradient_group, last = std::min(job.rows, first + gradient_group);
-    if (last - first == gradient_group) return detail::gradient_row_group<V, gradient_group>(job, inputs, gradients, first, out);
-    for (std::size_t row = first; row < last; ++row) detail::gradient_row_group<V, 1>(job, inputs, gradients, row, out);
+    constexpr int most = gradient_group<V>;
+    std::size_t row = group * gradient_group<V>;
+    const std::size_t last = std::min(job.rows, row + gradient_group<V>);
+    if (last - row == gradient_group<V>) return detail::gradient_row_group<V, most>(job, inputs, gradients, row, out);
+    for (; last - row >= 2; row += 2) detail::gradient_row_group<V, 2>(job, inputs, gradients, row, out);
+    if (row < last) detail::gradient_row_group<V, 1>(job, inputs, gradients, row, out);
 }
 
 /// Adds sums to the gradient in the weights' own order [row][input][tap], rows first .. last-1.
