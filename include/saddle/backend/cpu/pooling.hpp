@@ -31,9 +31,34 @@ void max_pool_forward(const saddle::window& w, block<const T> x, block<T> y) {
                 best.store_aligned(y.at(c, oy, ox));
             }
 }
+/// Backward where every input lies in at most one window: one pass over the windows.
+template <class V, class T>
+void max_pool_backward_disjoint(const saddle::window& w, block<const T> x, block<const T> y, block<const T> dy, gradient_action action, block<T> dx) {
+    const V zero(T(0));
+    const auto clear = [&](std::size_t c, std::size_t row, std::size_t first) {
+        for (std::size_t q = first; q < x.shape.width; ++q) leave<V>(action, dx.at(c, row, q), x.at(c, row, q), zero);
+    };
+    for (std::size_t c = 0; c < x.shape.channels; ++c) {
+        for (std::size_t oy = 0; oy < y.shape.height; ++oy)
+            for (std::size_t ox = 0; ox < y.shape.width; ++ox) {
+                const V best = V::load_aligned(y.at(c, oy, ox));
+                V rest = V::load_aligned(dy.at(c, oy, ox));
+                for (std::size_t ky = 0; ky < w.height; ++ky)
+                    for (std::size_t kx = 0; kx < w.width; ++kx) {
+                        const T* const in = x.at(c, oy * w.height + ky, ox * w.width + kx);
+                        const auto wins = V::load_aligned(in) == best;
+                        leave<V>(action, dx.at(c, oy * w.height + ky, ox * w.width + kx), in, choose(wins, rest, zero));
+                        rest = choose(wins, zero, rest);
+                    }
+            }
+        for (std::size_t row = 0; row < x.shape.height; ++row) clear(c, row, row < y.shape.height * w.height ? y.shape.width * w.width : 0);
+    }
+}
+
 /// The gradient of a window goes to its first largest value in row order.
 template <class V, class T>
 void max_pool_backward(const saddle::window& w, block<const T> x, block<const T> y, block<const T> dy, gradient_action action, block<T> dx) {
+    if (w.padding == 0 && w.stride == w.height && w.stride == w.width) return max_pool_backward_disjoint<V>(w, x, y, dy, action, dx);
     for (std::size_t c = 0; c < x.shape.channels; ++c)
         for (std::size_t iy = 0; iy < x.shape.height; ++iy)
             for (std::size_t ix = 0; ix < x.shape.width; ++ix) {

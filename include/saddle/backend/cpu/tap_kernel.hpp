@@ -18,7 +18,7 @@ struct epilogue {
 };
 
 template <class V, class T>
-inline void finish(const epilogue<T>& e, std::ptrdiff_t at, V sum) {
+[[gnu::always_inline]] inline void finish(const epilogue<T>& e, std::ptrdiff_t at, V sum) {
     if (e.addend) sum += V::load_aligned(e.addend + at);
     if (e.relu) sum = choose(sum < V(0), V(0), sum);
     if (e.mask) sum = choose(V::load_aligned(e.mask + at) > V(0), sum, V(0));

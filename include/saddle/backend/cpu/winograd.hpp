@@ -53,9 +53,8 @@ inline void reserve_winograd_border(std::ptrdiff_t padding, layout& input, exten
         for (std::ptrdiff_t x = 0; x < columns; x += 2)
             w.tiles.push_back({static_cast<std::int32_t>(input.position(0, y - padding, x - padding) * l),
                                static_cast<std::int32_t>(output.position(0, y, x) * l), y + 1 < rows, x + 1 < columns});
-    const std::size_t widest = sums / 4, target = (std::size_t{640} << 10) / (16 * (w.inputs + w.outputs) * lanes * 4);
-    const std::size_t chunks = (w.tiles.size() + std::clamp<std::size_t>(target, widest, 24) - 1) / std::clamp<std::size_t>(target, widest, 24);
-    w.chunk = (w.tiles.size() + chunks - 1) / chunks;
+    const std::size_t widest = sums / 4, cached = (std::size_t{768} << 10) / (16 * (w.inputs + w.outputs) * lanes * 4);
+    w.chunk = std::min(std::clamp<std::size_t>(cached / widest, 1, 4) * widest, w.tiles.size());
     for (std::size_t o = 0; o < w.outputs; o += 4) w.channel_tiles.push_back({static_cast<std::uint32_t>(o), 4, o * w.inputs});
     return w;
 }
