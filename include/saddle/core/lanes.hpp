@@ -8,6 +8,20 @@
 #include <immintrin.h>  // the fused multiply-add that xsimd 8 lacks
 #endif
 
+/// Names the instruction set this file is compiled for: the inline namespace of what is not a template on it, so that files with
+/// different flags link safely.
+#if defined(__AVX512F__)
+#define SADDLE_CPU_ARCHITECTURE avx512
+#elif defined(__AVX2__) && defined(__FMA__)
+#define SADDLE_CPU_ARCHITECTURE avx2_fma
+#elif defined(__AVX2__)
+#define SADDLE_CPU_ARCHITECTURE avx2
+#elif defined(__AVX__)
+#define SADDLE_CPU_ARCHITECTURE avx
+#else
+#define SADDLE_CPU_ARCHITECTURE baseline
+#endif
+
 namespace saddle {
 
 /// One SIMD register of T: one value per lane. The architecture is part of the type, so files with different flags link safely.

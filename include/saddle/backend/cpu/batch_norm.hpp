@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/group_norm.hpp"
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Per-channel sums of one block, in double.
 struct channel_moments {

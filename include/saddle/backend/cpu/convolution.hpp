@@ -2,7 +2,7 @@
 #include "saddle/backend/cpu/tap_kernel.hpp"
 #include "saddle/nn/plan.hpp"
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// A convolution as jobs: one forward; backward to the input one per phase of the stride. Weights are OIHW.
 struct convolution {

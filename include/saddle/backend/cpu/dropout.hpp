@@ -4,7 +4,7 @@
 
 #include <span>
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// to = from / (1 - rate) where the draw of (example, element) is at least `rate`, else 0; each lane draws for its own example.
 template <class V, class T, class Store>

@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/pointwise.hpp"
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// A run of a block's channels.
 template <class T>

@@ -1,10 +1,11 @@
 #pragma once
+#include "saddle/core/lanes.hpp"
 #include "saddle/nn/block.hpp"
 
 #include <algorithm>
 #include <vector>
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Where the values of one tensor stand in a block: a border of zeros before and after each axis spares convolutions the edges.
 struct layout {

@@ -6,7 +6,7 @@
 
 #include <span>
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// The two forms a convolution can take; layer shape alone decides.
 struct convolution_unit {

@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/machine.hpp"
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Runs step i forward. Batch norm in training mode and dropout are the trainer's, since they need more than one block.
 template <class V>

@@ -3,7 +3,7 @@
 #include "saddle/core/lanes.hpp"
 #include "saddle/nn/activation_functions.hpp"
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Leaves `value` at a place of an input's gradient as the schedule asks: added, masked by the input's ReLU, or just stored.
 template <class V, class T>

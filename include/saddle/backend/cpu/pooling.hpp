@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/pointwise.hpp"
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// The input rows (or columns) that window `i` covers, padding cut off.
 struct span_of_window {

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdint>
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// What happens to a sum before it is stored. `addend` and `mask` have the layout of the output.
 template <class T>

@@ -5,7 +5,7 @@
 #include "saddle/backend/cpu/transpose_images.hpp"
 #include "saddle/nn/training_settings.hpp"
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Forward, backward and weight gradient in training mode.
 ///

@@ -2,7 +2,7 @@
 #include "saddle/core/images.hpp"
 #include "saddle/core/lanes.hpp"
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Images first .. first+count-1 as a block [C,H,W][lane]; lanes beyond `count` repeat the last image.
 template <class V, class T>

@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/machine.hpp"
 
-namespace saddle::cpu {
+namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
 
 /// The weight gradient of one convolution: rows are output channels, columns registers of the input's window.
 ///
