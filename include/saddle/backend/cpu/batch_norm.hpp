@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/group_norm.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Per-channel sums of one block, in double.
 struct channel_moments {
@@ -123,4 +123,4 @@ void batch_norm_backward(const batch_norm_state<T>& state, block<const T> x, blo
     }, x, dy, dx);
 }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

@@ -2,7 +2,7 @@
 #include "saddle/backend/cpu/tap_kernel.hpp"
 #include "saddle/nn/plan.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// A convolution as jobs: one forward; backward to the input one per phase of the stride. Weights are OIHW.
 struct convolution {
@@ -135,4 +135,4 @@ void pack_convolution(const convolution& c, const T* weight, const T* scale, con
             pack_weights(part.job, pack, [&](std::size_t i, std::size_t o, std::size_t t) { return value(o, i, part.kernel_positions[t]); });
 }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

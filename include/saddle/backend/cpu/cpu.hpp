@@ -8,9 +8,9 @@ namespace saddle::backend {
 template <class Arch>
 struct basic_cpu {
     template <class T>
-    using program = saddle::cpu::program<lanes<T, Arch>>;
+    using program = cpu_backend::program<lanes<T, Arch>>;
     template <class T>
-    using trainer_program = saddle::cpu::trainer_program<lanes<T, Arch>>;
+    using trainer_program = cpu_backend::trainer_program<lanes<T, Arch>>;
 
     template <class L, class In, class T>
         requires requires { custom_kernels_of<L, In, T>(); }

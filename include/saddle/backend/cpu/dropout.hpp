@@ -4,7 +4,7 @@
 
 #include <span>
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// to = from / (1 - rate) where the draw of (example, element) is at least `rate`, else 0; each lane draws for its own example.
 template <class V, class T, class Store>
@@ -17,4 +17,4 @@ void drop(double rate, const random_stream& draws, std::span<const std::uint64_t
     }
 }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

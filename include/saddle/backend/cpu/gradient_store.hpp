@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/weight_gradient.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Collects weight gradients: per-block sums where weights are few, operands kept until all blocks are there where they are many.
 ///
@@ -195,4 +195,4 @@ private:
     std::vector<lane_vector<T>> transposed_;
 };
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

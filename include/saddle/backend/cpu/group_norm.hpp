@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/pointwise.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// A run of a block's channels.
 template <class T>
@@ -82,4 +82,4 @@ void group_norm_gradient(const operation& op, block<const T> x, block<const T> d
     }
 }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Where the values of one tensor stand in a block: a border of zeros before and after each axis spares convolutions the edges.
 struct layout {
@@ -36,4 +36,4 @@ struct layout {
     }
 };
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

@@ -6,7 +6,7 @@
 
 #include <span>
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// The two forms a convolution can take; layer shape alone decides.
 struct convolution_unit {
@@ -198,6 +198,6 @@ private:
     lane_vector<T> packed_, values_;
 };
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend
 
 #include "saddle/backend/cpu/machine_run.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/machine.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Runs step i forward. Batch norm in training mode and dropout are the trainer's, since they need more than one block.
 template <class V>
@@ -74,4 +74,4 @@ void machine<V>::backward(std::size_t i, const block_memory<T>& m) const {
     }
 }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

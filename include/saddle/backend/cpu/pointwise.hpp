@@ -3,7 +3,7 @@
 #include "saddle/core/lanes.hpp"
 #include "saddle/nn/activation_functions.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Leaves `value` at a place of an input's gradient as the schedule asks: added, masked by the input's ReLU, or just stored.
 template <class V, class T>
@@ -90,4 +90,4 @@ void copy_backward(block<const T> x, block<const T> dy, gradient_action action, 
     for (std::size_t i = 0; i < x.shape.size(); ++i) leave<V>(action, nth(dx, i), nth(x, i), V::load_aligned(nth(dy, i)));
 }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/pointwise.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// The input rows (or columns) that window `i` covers, padding cut off.
 struct span_of_window {
@@ -105,4 +105,4 @@ void average_pool_backward(const saddle::window& w, block<const T> x, block<cons
             }
 }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

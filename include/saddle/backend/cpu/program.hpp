@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/machine.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// The memory of one block at work, and the two passes over it. Movable; its program must outlive it.
 template <class V>
@@ -65,4 +65,4 @@ private:
     machine<V> machine_;
 };
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

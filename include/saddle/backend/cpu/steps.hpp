@@ -2,7 +2,7 @@
 #include "saddle/backend/cpu/convolution.hpp"
 #include "saddle/backend/cpu/winograd.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// What a backward step does to the gradient of one of its inputs: add to what later operations left there, and, being the last to
 /// touch it, apply the derivative of the ReLU that was fused into the input's producer.
@@ -212,4 +212,4 @@ private:
 /// Fuses a plan into steps; with `training`, batch norm and dropout stay.
 [[nodiscard]] inline step_list make_steps(const plan& p, bool training) { return detail::step_builder(p, training).take(); }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

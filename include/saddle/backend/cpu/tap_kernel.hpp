@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdint>
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// What happens to a sum before it is stored. `addend` and `mask` have the layout of the output.
 template <class T>
@@ -175,4 +175,4 @@ void pack_weights(const tap_job& job, T* pack, Weight&& weight) {
                 for (std::size_t o = 0; o < tile.count; ++o) *to++ = weight(tile.first + o, c, t);
 }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

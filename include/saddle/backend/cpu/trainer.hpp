@@ -5,7 +5,7 @@
 #include "saddle/backend/cpu/transpose_images.hpp"
 #include "saddle/nn/training_settings.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Forward, backward and weight gradient in training mode.
 ///
@@ -198,4 +198,4 @@ private:
     std::vector<lane_vector<T>> scratch_;
 };
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

@@ -2,7 +2,7 @@
 #include "saddle/core/images.hpp"
 #include "saddle/core/lanes.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Images first .. first+count-1 as a block [C,H,W][lane]; lanes beyond `count` repeat the last image.
 template <class V, class T>
@@ -15,4 +15,4 @@ void load_block(const basic_images<T>& x, std::size_t first, std::size_t count, 
         for (std::size_t lane = 0; lane < l; ++lane) out[i * l + lane] = from[lane][i];
 }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

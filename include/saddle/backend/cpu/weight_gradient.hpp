@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cpu/machine.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// The weight gradient of one convolution: rows are output channels, columns registers of the input's window.
 ///
@@ -180,4 +180,4 @@ void add_gradient(const gradient_job& job, std::size_t lanes, const T* sums, std
         }
 }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend

@@ -2,7 +2,7 @@
 #include "saddle/backend/cpu/tap_kernel.hpp"
 #include "saddle/nn/plan.hpp"
 
-namespace saddle::cpu::inline SADDLE_CPU_ARCHITECTURE {
+namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// 3×3 convolution with stride 1 by Winograd's F(2×2, 3×3) (Lavin & Gray 2016, section 4.1): 16 products for 4 outputs instead of 36.
 ///
@@ -214,4 +214,4 @@ void run_winograd(const winograd& w, const T* input, const T* packed, const epil
     }
 }
 
-}  // namespace saddle::cpu
+}  // namespace saddle::cpu_backend
