@@ -51,6 +51,40 @@ namespace detail {
     return offsets;
 }
 
+/// Along one axis: input places grouped by the taps that reach them from inside the output.
+///
+/// A tap is (position in the kernel, offset of its output place); a place is (input, output place of offset 0). Where edges are few,
+/// places of one phase of the stride stay together and read the border's zeros; where they are many, each set of taps is a group.
+struct reach {
+    struct group {
+        std::vector<std::pair<std::size_t, std::ptrdiff_t>> taps;
+        std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>> places;
+    };
+    std::vector<group> groups;
+
+    reach(std::size_t kernel, const saddle::window& w, std::size_t inputs, std::size_t outputs) {
+        const auto s = static_cast<std::ptrdiff_t>(w.stride), p = static_cast<std::ptrdiff_t>(w.padding);
+        std::size_t all = 0, inside = 0;
+        for (const bool split : {false, true}) {
+            if (split && static_cast<double>(all) < 1.1 * static_cast<double>(inside)) return;
+            groups.clear();
+            for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(inputs); ++i) {
+                const std::ptrdiff_t phase = (i + p) % s, place = (i + p) / s;
+                group g;
+                for (std::ptrdiff_t k = phase; k < static_cast<std::ptrdiff_t>(kernel); k += s) {
+                    const std::ptrdiff_t offset = -(k - phase) / s;
+                    const bool within = place + offset >= 0 && place + offset < static_cast<std::ptrdiff_t>(outputs);
+                    if (!split) ++all, inside += within;
+                    if (!split || within) g.taps.emplace_back(static_cast<std::size_t>(k), offset);
+                }
+                const auto same = std::find_if(groups.begin(), groups.end(), [&](const group& other) { return other.taps == g.taps; });
+                auto& into = same == groups.end() ? groups.emplace_back(std::move(g)) : *same;
+                into.places.emplace_back(i, place);
+            }
+        }
+    }
+};
+
 }  // namespace detail
 
 /// Plans a convolution between two layouts for blocks of `lanes` lanes and register tiles of `sums` sums.
@@ -88,25 +122,24 @@ namespace detail {
         c.backward.push_back(std::move(all));
         return c;
     }
-    for (std::ptrdiff_t a = 0; a < s; ++a)
-        for (std::ptrdiff_t b = 0; b < s; ++b) {
+    const detail::reach rows(w.height, w, input.shape.height, output.shape.height), columns(w.width, w, input.shape.width, output.shape.width);
+    for (const auto& row : rows.groups)
+        for (const auto& column : columns.groups) {
             convolution::phase part;
             auto& job = part.job;
             job.channels = c.outputs;
             job.channel_stride = output.channel_stride() * lanes;
             job.output_channels = detail::every_channel(input, lanes);
-            for (std::ptrdiff_t ky = a; ky < static_cast<std::ptrdiff_t>(w.height); ky += s)
-                for (std::ptrdiff_t kx = b; kx < static_cast<std::ptrdiff_t>(w.width); kx += s) {
-                    job.taps.push_back(static_cast<std::int32_t>(-((ky - a) / s * static_cast<std::ptrdiff_t>(output.columns()) + (kx - b) / s) * l));
-                    part.kernel_positions.push_back(static_cast<std::uint32_t>(ky * static_cast<std::ptrdiff_t>(w.width) + kx));
+            for (const auto& [ky, dy] : row.taps)
+                for (const auto& [kx, dx] : column.taps) {
+                    job.taps.push_back(static_cast<std::int32_t>((dy * static_cast<std::ptrdiff_t>(output.columns()) + dx) * l));
+                    part.kernel_positions.push_back(static_cast<std::uint32_t>(ky * w.width + kx));
                 }
-            const auto first = [&](std::ptrdiff_t remainder) { return ((remainder - p) % s + s) % s; };
-            for (std::ptrdiff_t y = first(a); y < static_cast<std::ptrdiff_t>(input.shape.height); y += s)
-                for (std::ptrdiff_t x = first(b); x < static_cast<std::ptrdiff_t>(input.shape.width); x += s) {
-                    job.input_pixels.push_back(at(output, (y + p - a) / s, (x + p - b) / s));
+            for (const auto& [y, oy] : row.places)
+                for (const auto& [x, ox] : column.places) {
+                    job.input_pixels.push_back(at(output, oy, ox));
                     job.output_pixels.push_back(at(input, y, x));
                 }
-            if (job.output_pixels.empty()) continue;
             choose_tiles(job, sums);
             c.backward.push_back(std::move(part));
         }
