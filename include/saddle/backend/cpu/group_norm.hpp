@@ -14,7 +14,7 @@ template <class T>
 /// Mean and 1/deviation per lane of one group.
 template <class V, class T>
 struct group_moments {
-    V mean{T(0)}, inverse{T(0)};
+    V mean = V(T(0)), inverse = V(T(0));
 
     group_moments(block<const T> group, double epsilon) {
         const V share(T(1) / static_cast<T>(group.shape.size()));
