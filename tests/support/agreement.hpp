@@ -22,7 +22,7 @@ inline plan beginning_of(const plan& p, std::size_t count) {
 
 /// Overwrites what decides a kink (outputs of ReLU, inputs of leaky ReLU and max-pool) by what `run(plan)` makes of a plan's beginning.
 template <class Run>
-void impose_masks(reference::trace<double>& trace, const plan& p, Run&& run) {
+void impose_masks(backend::reference::trace<double>& trace, const plan& p, Run&& run) {
     for (std::size_t i = 0; i < p.operations.size(); ++i) {
         const auto& op = p.operations[i];
         const bool rectifies = op.kind == operation_kind::activation && op.function == activation_function::relu;
@@ -52,7 +52,7 @@ agreement compare_evaluation(const Model& m, const Exact& exact, const basic_ima
     const auto gradient = cotangents<T>(x.size() * p.classes());
     const auto found = evaluate(prepare(m), x, p.tensors[p.output()], std::span<const T>(gradient));
 
-    reference::trace<double> trace(p, parameters, buffers);
+    backend::reference::trace<double> trace(p, parameters, buffers);
     trace.forward(converted<double>(x));
     agreement result{.logits = relative_difference(found.output, trace.tensors[p.output()])};
     impose_masks(trace, m.structure(), [&](const plan& part) {
@@ -80,7 +80,7 @@ agreement compare_training(const Model& m, const Exact& exact, const basic_image
     std::vector<std::uint64_t> ids(x.size());
     std::iota(ids.begin(), ids.end(), std::uint64_t{100});
     std::vector<double> weight_gradient(parameters.size());
-    reference::trace<double> trace(p, parameters, buffers, settings, ids);
+    backend::reference::trace<double> trace(p, parameters, buffers, settings, ids);
     trace.forward(converted<double>(x));
     agreement result{.logits = relative_difference(found.output, trace.tensors[p.output()])};
     impose_masks(trace, m.structure(), [&](const plan& part) { return train(part).output; });

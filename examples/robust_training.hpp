@@ -1,0 +1,177 @@
+#pragma once
+// The main job, for any backend: everything but the backend's name.
+#include "robust_training_options.hpp"
+#include "saddle/attacks/bim.hpp"
+#include "saddle/attacks/fgsm.hpp"
+#include "saddle/attacks/pgd.hpp"
+#include "saddle/data/load.hpp"
+#include "saddle/evaluation/assemble.hpp"
+#include "saddle/evaluation/build_info.hpp"
+#include "saddle/evaluation/input_gradient.hpp"
+#include "saddle/evaluation/report_csv.hpp"
+#include "saddle/evaluation/report_html.hpp"
+#include "saddle/evaluation/report_json.hpp"
+#include "saddle/evaluation/report_text.hpp"
+#include "saddle/io/weights.hpp"
+#include "saddle/nn/networks/conv_small.hpp"
+#include "saddle/nn/networks/small_cnn.hpp"
+#include "saddle/training/checkpoint.hpp"
+#include "saddle/training/objectives/adversarial.hpp"
+#include "saddle/training/objectives/natural.hpp"
+#include "saddle/training/optimizers.hpp"
+#include "saddle/training/progress_bar.hpp"
+#include "saddle/training/schedules.hpp"
+#include "saddle/training/trainer.hpp"
+
+#include <ctime>
+#include <filesystem>
+
+/// One network on one data set: train, attack, report.
+template <class Network, class Shape, class Backend>
+class robust_training_run {
+public:
+    using network = saddle::model<Network, Shape, Backend>;
+
+    robust_training_run(const options& o, const saddle::split_dataset& data) : options_(o), data_(data), pool_(o.threads) {}
+
+    void run() {
+        using namespace saddle;
+        estimate();
+        const auto attack = training_attack();
+        const auto natural = train("natural", objectives::natural{}, "natural training");
+        const auto madry = train("madry", objectives::adversarial(attack), text("Madry: PGD-", options_.steps, ", epsilon ", options_.epsilon));
+
+        describe_data(report_, data_.test);
+        report_.title = "Natural and adversarial training of " + options_.network;
+        report_.date = today();
+        report_.seed = options_.seed;
+        report_.threads = pool_.size();
+        report_.epsilon = options_.epsilon;
+        report_.build = build_info();
+        evaluate_both(natural, madry);
+        write();
+    }
+
+private:
+    struct trained {
+        std::string name;
+        network weights;
+        saddle::model_summary summary;
+    };
+
+    [[nodiscard]] auto training_attack() const {
+        return saddle::pgd(saddle::pgd_settings{.epsilon = options_.epsilon, .step_size = options_.step_size, .steps = options_.steps});
+    }
+    /// Times one training step and one attack, and says what the whole is expected to take.
+    void estimate() {
+        using namespace saddle;
+        const std::size_t batch = std::min(options_.batch_size, data_.train.size());
+        const auto sample = first(data_.train, batch);
+        const auto time = [&](auto&& objective) {
+            network m(options_.seed);
+            trainer once(m, objective, adam{}, schedules::constant{}, {.epochs = 2, .batch_size = batch, .threads = options_.threads});
+            return once.fit(sample).epochs.seconds.back();
+        };
+        const double steps = static_cast<double>(options_.epochs * data_.train.size()) / static_cast<double>(batch);
+        const double natural = time(objectives::natural{}), adversarial = time(objectives::adversarial(training_attack()));
+        const double attacks = (adversarial - natural) * static_cast<double>(data_.test.size()) / static_cast<double>(batch) *
+                               static_cast<double>(options_.ladder().size()) * 2 * (options_.steps + 11.) / static_cast<double>(options_.steps);
+        std::cout << "training " << clock_text(steps * (natural + adversarial)) << " and attacks " << clock_text(attacks) << " expected on "
+                  << pool_.size() << " threads\n";
+    }
+    template <class Objective>
+    trained train(const std::string& name, const Objective& objective, const std::string& recipe) {
+        using namespace saddle;
+        std::cout << "\n" << recipe << ", " << options_.epochs << " epochs\n";
+        trained result{name, network(options_.seed), {}};
+        trainer t(result.weights, objective, adam{.learning_rate = 1e-3}, schedules::constant{},
+                  {.epochs = options_.epochs, .batch_size = options_.batch_size, .seed = options_.seed, .threads = options_.threads}, progress_bar{},
+                  checkpoint{.path = options_.output + "/" + name + ".checkpoint.safetensors"});
+        const auto outcome = t.fit(data_.train);
+        double seconds = 0;
+        for (const double s : outcome.epochs.seconds) seconds += s;
+        save_weights(result.weights, options_.output + "/" + name + ".safetensors");
+        result.summary = {.name = name, .network = options_.network, .training = text(recipe, ", ", options_.epochs, " epochs, Adam 0.001, batch ", options_.batch_size),
+                          .parameters = result.weights.parameters().size(), .training_seconds = seconds};
+        return result;
+    }
+    void evaluate_both(const trained& natural, const trained& madry) {
+        using namespace saddle;
+        const auto ladder = options_.ladder();
+        const images shown = data_.test.x.slice(0, std::min<std::size_t>(6, data_.test.size()));
+        const labels truth(data_.test.y.begin(), data_.test.y.begin() + static_cast<std::ptrdiff_t>(shown.size()));
+        std::vector<images> gradients;
+        for (const auto* model : {&natural, &madry}) {
+            std::cout << "\nattacking " << model->name << " on " << data_.test.size() << " images\n";
+            const auto program = prepare(model->weights);
+            evaluation_settings settings;
+            settings.keep = shown.size();
+            settings.stop = &interruption::flag();
+            const auto found = epsilon_curve(
+                model->name, program, data_.test, ladder, pool_, settings, [](double e) { return named_attack{"FGSM", fgsm({.epsilon = e})}; },
+                [](double e) { return named_attack{"BIM-10", bim({.epsilon = e, .steps = 10})}; },
+                [&](double e) {
+                    return named_attack{text("PGD-", options_.steps),
+                                        pgd(pgd_settings{.epsilon = e, .step_size = options_.step_size * e / options_.epsilon, .steps = options_.steps, .seed = options_.seed})};
+                });
+            add_evaluation(report_, model->summary, found);
+            add_pictures(report_, found, data_.test.x, data_.test.y, options_.epsilon, data_.test.class_names);
+            gradients.push_back(input_gradients(program, shown, truth, pool_));
+        }
+        add_comparisons(report_, natural.name, madry.name);
+        std::vector<std::size_t> all(shown.size());
+        for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+        report_.pictures.push_back(gradient_grid("Input gradients", shown, truth, {{natural.name, gradients[0]}, {madry.name, gradients[1]}}, all, data_.test.class_names));
+    }
+    void write() const {
+        std::cout << '\n';
+        saddle::write_text(report_, std::cout);
+        const std::string base = options_.output + "/report";
+        saddle::write_json(report_, base + ".json");
+        saddle::write_csv(report_, base + ".csv");
+        saddle::write_html(report_, base + ".html");
+        std::cout << "\nreport: " << base << ".html, .json, .csv; weights: " << options_.output << "/natural.safetensors, madry.safetensors\n";
+    }
+    static std::string today() {
+        const std::time_t now = std::time(nullptr);
+        char text[16];
+        std::strftime(text, sizeof text, "%Y-%m-%d", std::localtime(&now));
+        return text;
+    }
+
+    const options& options_;
+    const saddle::split_dataset& data_;
+    saddle::worker_pool pool_;
+    saddle::report report_;
+};
+
+/// Reads the options, loads the data, runs the network that was asked for; errors end the program with their text and status 1.
+template <class Backend>
+int robust_training(int count, char** arguments) try {
+    using namespace saddle;
+    const interruption stop_cleanly;
+    const auto o = read_options(count, arguments);
+    if (!o) return 0;
+    load_options part;
+    part.train = o->train;
+    part.test = o->test;
+    const auto data = load(o->data, part);
+    std::cout << data.train.name << ": " << data.train.size() << " training and " << data.test.size() << " test images " << data.train.x.each() << '\n';
+    std::filesystem::create_directories(o->output);
+
+    const auto with_shape = [&]<class Shape>(Shape) {
+        if (o->network == "conv_small") robust_training_run<networks::conv_small<>, Shape, Backend>(*o, data).run();
+        else if (o->network == "small_cnn") robust_training_run<networks::small_cnn<>, Shape, Backend>(*o, data).run();
+        else throw invalid_argument("robust_training: --network; expected conv_small or small_cnn, found " + o->network);
+    };
+    if (data.train.x.each() == shape<1, 28, 28>::value) with_shape(shape<1, 28, 28>{});
+    else if (data.train.x.each() == shape<3, 32, 32>::value) with_shape(shape<3, 32, 32>{});
+    else throw shape_error(text("robust_training: extents of the images; expected [1,28,28] or [3,32,32], found ", data.train.x.each()));
+    return 0;
+} catch (const saddle::interrupted& stop) {
+    std::cerr << '\n' << stop.what() << "; the same command goes on from the last checkpoint\n";
+    return 130;
+} catch (const std::exception& problem) {
+    std::cerr << problem.what() << '\n';
+    return 1;
+}

@@ -1,0 +1,74 @@
+#pragma once
+#include "saddle/core/images.hpp"
+
+#include <concepts>
+#include <span>
+#include <utility>
+
+namespace saddle {
+
+template <class M>
+using scalar_of = typename std::remove_cvref_t<M>::value_type;
+
+/// What a backend runs on one block of lanes: x [C,H,W][lane] to logits [K][lane], evaluation mode.
+template <class S>
+concept Session = requires(S& s, const typename S::value_type* x, typename S::value_type* logits) {
+    typename S::vector;
+    s.forward(x, logits);
+};
+
+/// A session that also maps a derivative in the logits of its last forward to the derivative in the input.
+template <class S>
+concept DifferentiableSession = Session<S> && requires(S& s, const typename S::value_type* slopes, typename S::value_type* gradient) {
+    s.backward(slopes, gradient);
+};
+
+/// An immutable network that makes sessions: what `prepare(model)` returns, shared by all threads.
+template <class P>
+concept Program = requires(const P& p) {
+    { p.make_session() } -> Session;
+    { p.input() } -> std::same_as<extents>;
+    { p.classes() } -> std::convertible_to<std::size_t>;
+};
+
+/// A user's own model, around any inference engine: value_type, classes, input() and logits of a batch. docs/models.md
+template <class M>
+concept PlainModel = requires(const M& m, const basic_images<scalar_of<M>>& x, std::span<scalar_of<M>> logits) {
+    { m.input() } -> std::same_as<extents>;
+    { M::classes } -> std::convertible_to<std::size_t>;
+    m.logits(x, logits);
+};
+
+/// A plain model that also supplies the input gradient.
+template <class M>
+concept DifferentiablePlainModel =
+    PlainModel<M> && requires(const M& m, const basic_images<scalar_of<M>>& x, std::span<const scalar_of<M>> slopes,
+                              std::span<scalar_of<M>> gradient) { m.input_gradient(x, slopes, gradient); };
+
+/// A model with weights that `prepare` turns into a program.
+template <class M>
+concept PreparableModel = requires(const M& m) {
+    { prepare(m) } -> Program;
+};
+
+/// Anything that can be asked for logits; enough for black-box attacks and evaluation.
+template <class M>
+concept Model = Program<M> || PreparableModel<M> || PlainModel<M>;
+
+namespace detail {
+
+template <class M>
+struct has_gradient : std::bool_constant<DifferentiablePlainModel<M>> {};
+template <Program M>
+struct has_gradient<M> : std::bool_constant<DifferentiableSession<decltype(std::declval<const M&>().make_session())>> {};
+template <class M>
+    requires(!Program<M> && PreparableModel<M>)
+struct has_gradient<M> : has_gradient<std::remove_cvref_t<decltype(prepare(std::declval<const M&>()))>> {};
+
+}  // namespace detail
+
+/// A model that gradient attacks can use.
+template <class M>
+concept DifferentiableModel = Model<M> && detail::has_gradient<M>::value;
+
+}  // namespace saddle

@@ -1,0 +1,109 @@
+#pragma once
+#include "saddle/attacks/rules.hpp"
+#include "saddle/attacks/targets.hpp"
+#include "saddle/evaluation/report.hpp"
+
+namespace saddle {
+
+[[nodiscard]] inline const char* name_of(start_rule rule) {
+    switch (rule) {
+        case start_rule::none: return "none";
+        case start_rule::uniform: return "uniform";
+        case start_rule::gaussian: return "gaussian";
+        case start_rule::random_sign: return "random_sign";
+    }
+    return "unknown";
+}
+[[nodiscard]] inline const char* name_of(keep_rule rule) {
+    switch (rule) {
+        case keep_rule::last: return "last";
+        case keep_rule::best: return "best";
+        case keep_rule::first_success: return "first_success";
+    }
+    return "unknown";
+}
+[[nodiscard]] inline const char* name_of(target_rule rule) {
+    switch (rule) {
+        case target_rule::untargeted: return "untargeted";
+        case target_rule::given: return "given";
+        case target_rule::random: return "random";
+        case target_rule::least_likely: return "least_likely";
+        case target_rule::most_confusing: return "most_confusing";
+        case target_rule::next_class: return "next_class";
+    }
+    return "unknown";
+}
+
+/// The settings that an object of the library names by `describe(visit)`: trainer settings, optimizers, objectives, schedules.
+template <class D>
+[[nodiscard]] std::vector<setting> described_settings(const D& described) {
+    std::vector<setting> all;
+    described.describe([&](std::string_view name, const auto& value) {
+        if constexpr (std::is_constructible_v<setting, std::string, decltype(value)>) all.emplace_back(std::string(name), value);
+        else all.emplace_back(std::string(name), text(value));
+    });
+    return all;
+}
+
+/// Settings of an attack for a report: what its `describe` names, otherwise those members of the usual names that it has.
+template <class A>
+[[nodiscard]] std::vector<setting> attack_settings(const A& a) {
+    if constexpr (requires { a.describe([](auto&&...) {}); }) return described_settings(a);
+    std::vector<setting> all;
+    const auto add = [&](const char* name, const auto& value) { all.emplace_back(name, value); };
+    if constexpr (requires { a.loss.name; }) add("loss", std::string(a.loss.name));
+    if constexpr (requires { a.loss.alpha; }) add("loss_alpha", a.loss.alpha);
+    if constexpr (requires { a.loss.kappa; }) add("loss_kappa", a.loss.kappa);
+    if constexpr (requires { a.projection.largest; }) add("projection_largest", a.projection.largest);
+    if constexpr (requires { a.step_size; }) add("step_size", a.step_size);
+    if constexpr (requires { a.steps; }) add("steps", a.steps);
+    if constexpr (requires { a.restarts; }) add("restarts", a.restarts);
+    if constexpr (requires { a.start; }) add("start", name_of(a.start));
+    if constexpr (requires { a.start_scale; a.start; })
+        if (a.start == start_rule::gaussian || a.start == start_rule::random_sign) add("start_scale", a.start_scale);
+    if constexpr (requires { a.project_start; }) add("project_start", a.project_start);
+    if constexpr (requires { a.momentum; }) add("momentum", a.momentum);
+    if constexpr (requires { a.targets; }) add("targets", name_of(a.targets));
+    if constexpr (requires { a.keep; }) add("keep", name_of(a.keep));
+    if constexpr (requires { a.early_stop; }) add("early_stop", a.early_stop);
+    if constexpr (requires { a.seed; }) add("seed", a.seed);
+    return all;
+}
+
+/// How a report calls an attack: "FGSM", "PGD-20", "PGD-50 × 10" (restarts), with the loss and the targets where they are not usual.
+template <class A>
+[[nodiscard]] std::string attack_name(const A& a) {
+    std::string name = "attack";
+    if constexpr (requires { std::string(a.name); }) name = std::string(a.name);
+    if constexpr (requires { a.steps; })
+        if (a.steps > 1) name += text('-', a.steps);
+    if constexpr (requires { a.restarts; })
+        if (a.restarts > 1) name += text(" × ", a.restarts);
+    if constexpr (requires { a.loss.name; })
+        if (a.loss.name != "cross_entropy") name += text(' ', a.loss.name);
+    if constexpr (requires { a.targets; })
+        if (a.targets != target_rule::untargeted) name += text(" to ", name_of(a.targets));
+    return name;
+}
+
+/// The norm of an attack's ball as people write it: "Linf", "L2"; "box" for the data range alone.
+template <class A>
+[[nodiscard]] std::string norm_name(const A& a) {
+    std::string name(std::remove_cvref_t<decltype(a.projection)>::name);
+    if (name == "box_only") return "box";
+    if (!name.empty() && name[0] == 'l') name[0] = 'L';
+    return name;
+}
+
+/// An attack under a name of its own, for reports that hold several variants of one.
+template <class A>
+struct named_attack {
+    std::string name;
+    A attack;
+};
+template <class A>
+named_attack(std::string, A) -> named_attack<A>;
+template <class A>
+named_attack(const char*, A) -> named_attack<A>;
+
+}  // namespace saddle

@@ -1,0 +1,3 @@
+#pragma once
+#include "saddle/training/adam.hpp"
+#include "saddle/training/sgd.hpp"

@@ -1,0 +1,3 @@
+#include "mixed_flags.hpp"
+
+outcome with_avx2(const std::vector<float>& x) { return {saddle::lane_count<float>, polynomial(x)}; }

@@ -1,0 +1,38 @@
+#include "saddle/training/progress_bar.hpp"
+
+#include "support/catch.hpp"
+
+using namespace saddle;
+
+namespace {
+
+std::string shown(bool terminal) {
+    std::ostringstream out;
+    progress_bar bar(out, terminal);
+    bar.train_begin();
+    bar.epoch_begin({0, 0, 2, 3});
+    bar.step_end({{0, 0, 2, 3}, 64, .5, .75, .1, 2});
+    bar.step_end({{0, 1, 2, 3}, 64, .3, .85, .1, 2});
+    bar.epoch_end({0, 3, 128, .4, .8, .1, 4});
+    return out.str();
+}
+
+}  // namespace
+
+TEST_CASE("away from a terminal the progress is one plain line per epoch") {
+    CHECK(shown(false) == "epoch 1/3  loss 0.4000  accuracy 80.00 %  learning rate 0.1  32 images/s  0:08 left\n");
+}
+
+TEST_CASE("on a terminal the line is redrawn and ends full") {
+    const auto text = shown(true);
+    CHECK(text.starts_with("\r\x1b[Kepoch 1/3 [##########..........]  loss 0.5000"));
+    CHECK(text.find("[####################]  loss 0.4000  accuracy 80.00 %") != text.npos);
+    CHECK(text.ends_with("0:08 left\n"));
+}
+
+TEST_CASE("times are written as clocks show them") {
+    CHECK(clock_text(0) == "0:00");
+    CHECK(clock_text(59.6) == "1:00");
+    CHECK(clock_text(3723) == "1:02:03");
+    CHECK(clock_text(36000 + 60) == "10:01:00");
+}
