@@ -1,0 +1,111 @@
+#include "saddle/backend/cpu/cpu.hpp"
+#include "saddle/nn/activations.hpp"
+#include "saddle/nn/conv2d.hpp"
+#include "saddle/nn/linear.hpp"
+#include "saddle/nn/model.hpp"
+#include "saddle/nn/networks/conv_small.hpp"
+#include "saddle/nn/normalization.hpp"
+#include "saddle/nn/residual.hpp"
+#include "saddle/nn/sequential.hpp"
+#include "support/catch.hpp"
+
+using namespace saddle;
+
+namespace {
+
+constexpr std::size_t l = lane_count<float>;
+
+lane_vector<float> random_block(std::size_t size, std::uint64_t seed = 1) {
+    lane_vector<float> values(size);
+    const random_stream draws({.seed = seed});
+    for (std::size_t i = 0; i < size; ++i) values[i] = draws.uniform(0, i);
+    return values;
+}
+
+/// Logits and input gradient of one block.
+template <class Program>
+std::pair<lane_vector<float>, lane_vector<float>> run(const Program& program, const lane_vector<float>& x) {
+    auto session = program.make_session();
+    lane_vector<float> logits(program.classes() * l), slopes = random_block(program.classes() * l, 2), gradient(x.size());
+    session.forward(x.data(), logits.data());
+    session.backward(slopes.data(), gradient.data());
+    return {logits, gradient};
+}
+
+double difference(const lane_vector<float>& a, const lane_vector<float>& b) {
+    double worst = 0, largest = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        worst = std::max<double>(worst, std::abs(a[i] - b[i]));
+        largest = std::max<double>(largest, std::abs(a[i]));
+    }
+    return worst / largest;
+}
+
+}  // namespace
+
+TEST_CASE("a lane's result does not depend on the other lanes", "[backend]") {
+    const model<networks::conv_small<>, shape<1, 28, 28>, backend::cpu> m(1);
+    const auto program = prepare(m);
+    const auto x = random_block(784 * l);
+    auto others = x;
+    for (std::size_t i = 0; i < others.size(); ++i)
+        if (i % l != 1) others[i] = 1 - others[i];
+    const auto a = run(program, x), b = run(program, others);
+    for (std::size_t i = 1; i < a.first.size(); i += l) CHECK(a.first[i] == b.first[i]);
+    for (std::size_t i = 1; i < a.second.size(); i += l) REQUIRE(a.second[i] == b.second[i]);
+}
+
+TEST_CASE("a session gives the same bits again and again", "[backend]") {
+    const model<networks::conv_small<>, shape<1, 28, 28>, backend::cpu> m(1);
+    const auto program = prepare(m);
+    auto session = program.make_session();
+    const auto x = random_block(784 * l), y = random_block(784 * l, 9);
+    lane_vector<float> first(10 * l), other(10 * l), again(10 * l);
+    session.forward(x.data(), first.data());
+    session.forward(y.data(), other.data());
+    session.forward(x.data(), again.data());
+    CHECK(first == again);
+    CHECK(first != other);
+}
+
+TEST_CASE("Winograd agrees with direct sums to its documented error and can be switched off", "[backend]") {
+    using network = sequential<conv2d<32, 3, padding<1>>, silu, conv2d<64, 3>, silu, conv2d<16, 3, padding<1>>, flatten, linear<10>>;
+    const model<network, shape<16, 9, 10>, backend::cpu> m(1);
+    const backend::cpu::program<float> fast(m.structure(), m.parameters(), m.buffers());
+    const backend::cpu::program<float> direct(m.structure(), m.parameters(), m.buffers(), {.winograd = false});
+    CHECK(fast.steps().unit(1).transformed);   // step 0 gives the input its border
+    CHECK_FALSE(direct.steps().unit(1).transformed);
+    const auto x = random_block(16 * 90 * l);
+    const auto a = run(fast, x), b = run(direct, x);
+    CHECK(a.first != b.first);
+    CHECK(difference(a.first, b.first) < 2e-6);
+    CHECK(difference(a.second, b.second) < 2e-6);
+}
+
+TEST_CASE("batch norm folds into the convolution before it and fuses with the ReLU after it", "[backend]") {
+    using post = sequential<conv2d<16, 3>, batch_norm, relu, flatten, linear<4>>;
+    using pre = sequential<residual<sequential<batch_norm, relu, conv2d<16, 3, padding<1>>>>, flatten, linear<4>>;
+    const model<post, shape<16, 6, 6>, backend::cpu> a;
+    const model<pre, shape<16, 6, 6>, backend::cpu> b;
+    CHECK(prepare(a).steps().list().steps.size() == 2);
+    const auto program = prepare(b);
+    std::size_t norms = 0, sums = 0;
+    for (const auto& s : program.steps().list().steps) {
+        norms += s.op.kind == operation_kind::batch_norm && s.relu;
+        sums += s.op.kind == operation_kind::add;
+    }
+    CHECK(norms == 1);
+    CHECK(sums == 0);
+}
+
+TEST_CASE("a program packs changed weights again", "[backend]") {
+    model<networks::conv_small<>, shape<1, 28, 28>, backend::cpu> m(1);
+    auto program = prepare(m);
+    const auto x = random_block(784 * l);
+    const auto before = run(program, x);
+    m.initialize(2);
+    CHECK(run(program, x) == before);
+    program.update(m.parameters(), m.buffers());
+    CHECK(run(program, x) == run(prepare(m), x));
+    CHECK(run(program, x) != before);
+}
