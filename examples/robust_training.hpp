@@ -13,6 +13,7 @@
 #include "saddle/evaluation/report_json.hpp"
 #include "saddle/evaluation/report_text.hpp"
 #include "saddle/io/weights.hpp"
+#include "saddle/nn/model.hpp"
 #include "saddle/nn/networks/conv_small.hpp"
 #include "saddle/nn/networks/small_cnn.hpp"
 #include "saddle/training/checkpoint.hpp"
@@ -62,22 +63,22 @@ private:
     [[nodiscard]] auto training_attack() const {
         return saddle::pgd(saddle::pgd_settings{.epsilon = options_.epsilon, .step_size = options_.step_size, .steps = options_.steps});
     }
-    /// Times one training step and one attack, and says what the whole is expected to take.
+    /// Times the attack on one batch, which most of the time goes to, and says what the whole is expected to take.
     void estimate() {
         using namespace saddle;
-        const std::size_t batch = std::min(options_.batch_size, data_.train.size());
-        const auto sample = first(data_.train, batch);
-        const auto time = [&](auto&& objective) {
-            network m(options_.seed);
-            trainer once(m, objective, adam{}, schedules::constant{}, {.epochs = 2, .batch_size = batch, .threads = options_.threads});
-            return once.fit(sample).epochs.seconds.back();
+        const auto sample = first(data_.train, std::min<std::size_t>(512, data_.train.size()));
+        const auto program = prepare(network(options_.seed));
+        const auto time = [&] {
+            const auto start = std::chrono::steady_clock::now();
+            (void)perturb(training_attack(), program, sample.x, sample.y, pool_);
+            return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         };
-        const double steps = static_cast<double>(options_.epochs * data_.train.size()) / static_cast<double>(batch);
-        const double natural = time(objectives::natural{}), adversarial = time(objectives::adversarial(training_attack()));
-        const double attacks = (adversarial - natural) * static_cast<double>(data_.test.size()) / static_cast<double>(batch) *
-                               static_cast<double>(options_.ladder().size()) * 2 * (options_.steps + 11.) / static_cast<double>(options_.steps);
-        std::cout << "training " << clock_text(steps * (natural + adversarial)) << " and attacks " << clock_text(attacks) << " expected on "
-                  << pool_.size() << " threads\n";
+        (void)time();
+        const double pass = time() / static_cast<double>(sample.size() * options_.steps);   // one image forward and backward
+        const double steps = static_cast<double>(options_.steps);
+        const double training = pass * static_cast<double>(options_.epochs * data_.train.size()) * (steps + 4);
+        const double attacks = pass * static_cast<double>(options_.ladder().size() * 2 * data_.test.size()) * (steps + 15);
+        std::cout << "expected on " << pool_.size() << " threads: training " << clock_text(training) << ", attacks " << clock_text(attacks) << '\n';
     }
     template <class Objective>
     trained train(const std::string& name, const Objective& objective, const std::string& recipe) {

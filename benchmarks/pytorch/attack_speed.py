@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -154,8 +155,24 @@ def run_variant(request):
                       "compile_and_warm_up_seconds": warm_up, "share_equal_to_eager": equal}))
 
 
+def cpu_seconds():
+    """CPU time so far: of the whole machine, and of this process's finished children."""
+    with open("/proc/stat") as file:
+        user, nice, system, _, _, *interrupts = map(int, file.readline().split()[1:8])
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+    return busy, children.ru_utime + children.ru_stime
+
+
 def measure(request, limit):
-    """Runs a variant in a fresh process; returns its figures or {"failed": why}."""
+    """Runs a variant in a fresh process; returns its figures or {"failed": why}, and how many cores other work used."""
+    start, (busy, own) = time.perf_counter(), cpu_seconds()
+    figures = run_apart(request, limit)
+    seconds, (busy_after, own_after) = time.perf_counter() - start, cpu_seconds()
+    return {**figures, "cores_used_by_other_work": round(max(0, busy_after - busy - (own_after - own)) / seconds, 2)}
+
+
+def run_apart(request, limit):
     environment = dict(os.environ, **ALLOCATOR, OMP_NUM_THREADS=str(request["threads"]))
     child = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--variant", json.dumps(request)], env=environment,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -175,6 +192,11 @@ def measure(request, limit):
         reasons = [line for line in lines if "Error" in line or "differs" in line]
         return {"failed": (reasons or lines or [f"exit status {child.returncode}"])[-1].strip()}
     return json.loads(output.strip().splitlines()[-1])
+
+
+def noise(figures):
+    used = figures["cores_used_by_other_work"]
+    return f", NOISY: other work used {used:.2f} cores" if used > .1 else ""
 
 
 def main():
@@ -212,7 +234,8 @@ def main():
                     else:
                         print(f"{label}: {figures['examples_per_second']:.1f} examples/s (median "
                               f"{figures['median_examples_per_second']:.1f}), {figures['direct_gflop_per_second']:.0f} GFLOP/s, "
-                              f"compiled and warmed up in {figures['compile_and_warm_up_seconds']:.0f} s", flush=True)
+                              f"compiled and warmed up in {figures['compile_and_warm_up_seconds']:.0f} s"
+                              f"{noise(figures)}", flush=True)
                     variants.append({"kind": kind, "channels_last": channels_last, "threads": threads, **figures})
         timed = [variant for variant in variants if "failed" not in variant]
         best = max(timed, key=lambda variant: variant["examples_per_second"], default=None)
@@ -220,7 +243,7 @@ def main():
         result["networks"][name] = {"batch": batch, **settings, "best": best, "variants": variants}
         if best:
             print(f"{name}: best {best['examples_per_second']:.1f} examples/s ({best['kind']}"
-                  f"{', channels_last' if best['channels_last'] else ''}, {best['threads']} thread(s))", flush=True)
+                  f"{', channels_last' if best['channels_last'] else ''}, {best['threads']} thread(s)){noise(best)}", flush=True)
         support.write_json(arguments.output, result)
 
 

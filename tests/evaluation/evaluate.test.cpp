@@ -125,11 +125,12 @@ TEST_CASE("targeted attacks record no accuracy after every iteration", "[evaluat
 
 TEST_CASE("results outside the ball are refused whatever the attack claims", "[evaluation]") {
     worker_pool pool(2);
-    const auto honest = boastful_attack{.projection = {.2}, .shift = .15f}, cheat = boastful_attack{.projection = {.1}, .shift = .15f};
+    const auto honest = boastful_attack{.projection = {.2}, .shift = .15f},
+               cheat = boastful_attack{.projection = {.1}, .shift = .15f};
     const auto found = saddle::evaluate("m", two_pixels(), margins(), pool, {}, honest, saddle::named_attack{"cheat", cheat});
     REQUIRE(found.rows.size() == 2);
-    CHECK(found.rows[0].successes == 2);   // margins .05 and .1; a tie at .15 stays with the lower class
-    CHECK(found.rows[0].rejected == 5);    // claims that the model does not confirm
+    CHECK(found.rows[0].successes == 2);  // margins .05 and .1; a tie at .15 stays with the lower class
+    CHECK(found.rows[0].rejected == 5);   // claims that the model does not confirm
     CHECK(found.rows[1].attack == "cheat");
     CHECK(found.rows[1].successes == 0);
     CHECK(found.rows[1].rejected == 8);
@@ -192,7 +193,9 @@ TEST_CASE("a curve over epsilon equals single evaluations, with the worst case o
     const std::vector<double> epsilons{.03, .11};
     const auto curve = saddle::epsilon_curve(
         "m", two_pixels(), margins(), epsilons, pool, {}, [](double e) { return saddle::fgsm({.epsilon = e}); },
-        [](double e) { return saddle::named_attack{"steps", saddle::bim({.epsilon = e, .steps = 3})}; });
+        [](double e) {
+            return saddle::named_attack{"steps", saddle::bim({.epsilon = e, .steps = 3})};
+        });
     REQUIRE(curve.rows.size() == 6);
     for (std::size_t i = 0; i < 2; ++i) {
         const auto alone = saddle::evaluate("m", two_pixels(), margins(), pool, {}, saddle::fgsm({.epsilon = epsilons[i]}));
@@ -226,7 +229,8 @@ TEST_CASE("an evaluation stops on request", "[evaluation]") {
     saddle::evaluation_settings settings;
     settings.stop = &stop;
     settings.progress = [&](const auto&) { stop = true; };
-    CHECK_THROWS_AS(saddle::evaluate("m", two_pixels(), margins(), pool, settings, saddle::fgsm(), saddle::bim()), saddle::interrupted);
+    CHECK_THROWS_AS(saddle::evaluate("m", two_pixels(), margins(), pool, settings, saddle::fgsm(), saddle::bim()),
+                    saddle::interrupted);
 }
 
 TEST_CASE("data and settings that do not fit are refused", "[evaluation]") {
@@ -250,8 +254,9 @@ TEST_CASE("the settings of an attack are all in its row", "[evaluation]") {
     std::map<std::string, std::string> found;
     for (const auto& s : saddle::attack_settings(attack)) found[s.name] = saddle::value_text(s);
     const std::map<std::string, std::string> expected{
-        {"loss", "cross_entropy"}, {"step_size", "0.025"}, {"steps", "7"},           {"restarts", "3"}, {"start", "uniform"},   {"project_start", "true"},
-        {"momentum", "0"},         {"keep", "last"},       {"targets", "untargeted"}, {"seed", "9"},     {"early_stop", "false"}};
+        {"loss", "cross_entropy"}, {"step_size", "0.025"}, {"steps", "7"},   {"restarts", "3"},         {"start", "uniform"},
+        {"project_start", "true"}, {"momentum", "0"},      {"keep", "last"}, {"targets", "untargeted"}, {"seed", "9"},
+        {"early_stop", "false"}};
     CHECK(found == expected);
     CHECK(saddle::attack_name(attack) == "PGD-7 × 3");
     CHECK(saddle::attack_name(saddle::fgsm({.targets = saddle::target_rule::least_likely})) == "FGSM to least_likely");

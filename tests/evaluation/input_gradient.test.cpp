@@ -38,6 +38,7 @@ TEST_CASE("the grid of gradients has a column per model", "[evaluation]") {
     CHECK(grid.rows[0][0].caption == "dog");
     CHECK(grid.rows[0][2].caption == "‖g‖₂ 5");
     CHECK(grid.rows[0][2].values == std::vector<float>{3, -4});
-    CHECK_THROWS_AS(saddle::gradient_grid("gradients", x, {0, 1}, {{"a", saddle::images(1, {1, 1, 2})}}, {0}), saddle::shape_error);
+    CHECK_THROWS_AS(saddle::gradient_grid("gradients", x, {0, 1}, {{"a", saddle::images(1, {1, 1, 2})}}, {0}),
+                    saddle::shape_error);
     CHECK_THROWS_AS(saddle::gradient_grid("gradients", x, {0, 1}, {}, {2}), saddle::shape_error);
 }

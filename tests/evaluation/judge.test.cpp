@@ -6,8 +6,8 @@ namespace {
 
 const float nan_value = std::numeric_limits<float>::quiet_NaN(), infinite = std::numeric_limits<float>::infinity();
 
-/// Six examples of two pixels in two channels and two classes; example by example: survives, falls, is wrong already, has a NaN after
-/// the attack, lies outside, claims a success that is none.
+/// Six examples of two pixels in two channels and two classes; example by example: survives, falls, is wrong already, has a NaN
+/// after the attack, lies outside, claims a success that is none.
 struct six_examples {
     saddle::images x{6, {2, 1, 2}}, z{6, {2, 1, 2}};
     saddle::labels y{0, 0, 0, 0, 0, 0};

@@ -36,8 +36,10 @@ TEST_CASE("zero, NaN and infinite values have a colour", "[evaluation]") {
 }
 
 TEST_CASE("a cell whose values do not fit its size is refused", "[evaluation]") {
-    CHECK_THROWS_AS(saddle::to_picture(saddle::grid_cell{value_kind::intensity, {1, 2, 2}, {1.f}, "", false}), saddle::shape_error);
-    CHECK_THROWS_AS(saddle::to_picture(saddle::grid_cell{value_kind::gradient, {2, 1, 1}, {1.f, 1.f}, "", false}), saddle::shape_error);
+    CHECK_THROWS_AS(saddle::to_picture(saddle::grid_cell{value_kind::intensity, {1, 2, 2}, {1.f}, "", false}),
+                    saddle::shape_error);
+    CHECK_THROWS_AS(saddle::to_picture(saddle::grid_cell{value_kind::gradient, {2, 1, 1}, {1.f, 1.f}, "", false}),
+                    saddle::shape_error);
 }
 
 TEST_CASE("the grid of an attack shows original, perturbation and result", "[evaluation]") {

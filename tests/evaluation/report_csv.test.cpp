@@ -11,9 +11,12 @@ std::vector<std::vector<std::string>> parse(const std::string& s) {
     bool quoted = false;
     for (std::size_t i = 0; i < s.size(); ++i) {
         if (quoted) {
-            if (s[i] == '"' && i + 1 < s.size() && s[i + 1] == '"') records.back().back() += s[i++];
-            else if (s[i] == '"') quoted = false;
-            else records.back().back() += s[i];
+            if (s[i] == '"' && i + 1 < s.size() && s[i + 1] == '"')
+                records.back().back() += s[i++];
+            else if (s[i] == '"')
+                quoted = false;
+            else
+                records.back().back() += s[i];
         } else if (s[i] == '"') {
             quoted = true;
         } else if (s[i] == ',') {

@@ -15,21 +15,26 @@ std::string tag_problem(const std::string& page) {
         bool quoted = false;
         std::size_t end = at + 1;
         for (; end < page.size() && (quoted || page[end] != '>'); ++end) {
-            if (page[end] == '"') quoted = !quoted;
-            else if (page[end] == '<') return "'<' inside " + page.substr(at, 40);
+            if (page[end] == '"')
+                quoted = !quoted;
+            else if (page[end] == '<')
+                return "'<' inside " + page.substr(at, 40);
         }
         if (end >= page.size()) return "unfinished tag " + page.substr(at, 40);
         const bool closing = page[at + 1] == '/';
         const auto from = at + 1 + closing;
         const auto name = page.substr(from, page.find_first_of(" >/\n", from) - from);
         if (closing) {
-            if (open.empty() || open.back() != name) return "unexpected </" + name + "> in " + (open.empty() ? "nothing" : open.back());
+            if (open.empty() || open.back() != name)
+                return "unexpected </" + name + "> in " + (open.empty() ? "nothing" : open.back());
             open.pop_back();
         } else if (!empty.count(name) && page[end - 1] != '/') {
             open.push_back(name);
         }
-        if (name == "style" && !closing) at = page.find("</style", end) - 1;
-        else at = end;
+        if (name == "style" && !closing)
+            at = page.find("</style", end) - 1;
+        else
+            at = end;
     }
     return open.empty() ? "" : "never closed: " + open.back();
 }

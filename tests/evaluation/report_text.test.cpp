@@ -39,7 +39,8 @@ TEST_CASE("columns of the text report stand under their headings", "[evaluation]
     std::size_t heading = 0;
     for (const auto& line : lines_of(r)) {
         if (line.find("gradients") != std::string::npos) heading = saddle::display_width(line.substr(0, line.find("robust %")));
-        if (heading && line.find(" Linf ") != std::string::npos) ends.push_back(saddle::display_width(line.substr(0, line.find("Linf"))));
+        if (heading && line.find(" Linf ") != std::string::npos)
+            ends.push_back(saddle::display_width(line.substr(0, line.find("Linf"))));
     }
     REQUIRE(ends.size() == 12);
     CHECK(heading > ends[0]);

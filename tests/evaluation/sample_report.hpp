@@ -37,7 +37,9 @@ inline saddle::report sample_report() {
     }
     r.comparisons.push_back({"natural <&>", "Madry \"'\"", "PGD", 2, 0, 5, 3, .0625});
     r.charts.push_back({"Loss", "", "epoch", "loss", {{"training", {1, 2, 3}, {2, not_measured, 1}, {}, {}, -1, 0}}, false});
-    r.pictures.push_back({"PGD", "", {"original", "gradient"},
+    r.pictures.push_back({"PGD",
+                          "",
+                          {"original", "gradient"},
                           {{{value_kind::intensity, {1, 4, 4}, std::vector<float>(16, .5f), "3", false},
                             {value_kind::gradient, {3, 2, 2}, std::vector<float>(12, -1.f), "<5>", true}}}});
     r.notes.push_back("1 result was <rejected>");

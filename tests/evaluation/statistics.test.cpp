@@ -17,7 +17,8 @@ TEST_CASE("incomplete beta agrees with closed forms", "[evaluation]") {
 TEST_CASE("incomplete beta equals the binomial tail for many trials", "[evaluation]") {
     // P(X >= 60) for X ~ Bin(100, .5), summed term by term
     double tail = 0;
-    for (int k = 60; k <= 100; ++k) tail += std::exp(std::lgamma(101.) - std::lgamma(k + 1.) - std::lgamma(101. - k) + 100 * std::log(.5));
+    for (int k = 60; k <= 100; ++k)
+        tail += std::exp(std::lgamma(101.) - std::lgamma(k + 1.) - std::lgamma(101. - k) + 100 * std::log(.5));
     CHECK(saddle::incomplete_beta(60, 41, .5) == Approx(tail).epsilon(1e-11));
 }
 

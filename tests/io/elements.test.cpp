@@ -1,6 +1,6 @@
 #include "saddle/io/elements.hpp"
 
-#include "support/catch.hpp"
+#include "io/says.hpp"
 
 using namespace saddle;
 
@@ -50,7 +50,7 @@ TEST_CASE("integers and booleans convert to floating point and to other integers
 
 TEST_CASE("a value that the target cannot hold is an error with its place", "[io]") {
     CHECK_THROWS_WITH((convert<std::int32_t>("I64", std::vector<std::int64_t>{1, std::int64_t{1} << 31})),
-                      Catch::Contains("element 1") && Catch::Contains("I32"));
+                      says("element 1") && says("I32"));
     CHECK_THROWS_AS((convert<std::int32_t>("F32", std::vector<float>{.5f})), data_error);
     CHECK_THROWS_AS((convert<std::int32_t>("F32", std::vector<float>{NAN})), data_error);
     CHECK_THROWS_AS((convert<std::int32_t>("F32", std::vector<float>{2147483648.f})), data_error);

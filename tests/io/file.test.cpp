@@ -1,7 +1,7 @@
 #include "saddle/io/file.hpp"
 
+#include "io/says.hpp"
 #include "io/scratch_folder.hpp"
-#include "support/catch.hpp"
 
 #include <csignal>
 #include <sys/resource.h>
@@ -44,9 +44,9 @@ TEST_CASE("read_file returns every byte of a file", "[io]") {
 TEST_CASE("read_file names a missing file, a folder and a device", "[io]") {
     const scratch_folder folder;
     CHECK_THROWS_AS(read_file(folder / "none"), io_error);
-    CHECK_THROWS_WITH(read_file(folder / "none"), Catch::Contains("none") && Catch::Contains("No such file"));
-    CHECK_THROWS_WITH(read_file(folder.path()), Catch::Contains("found a folder"));
-    CHECK_THROWS_WITH(read_file("/dev/null"), Catch::Contains("expected a regular file"));
+    CHECK_THROWS_WITH(read_file(folder / "none"), says("none") && says("No such file"));
+    CHECK_THROWS_WITH(read_file(folder.path()), says("found a folder"));
+    CHECK_THROWS_WITH(read_file("/dev/null"), says("expected a regular file"));
     put_file(folder / "a", "x");
     CHECK_THROWS_AS(read_file(folder / "a/b"), io_error);
 }
@@ -64,7 +64,7 @@ TEST_CASE("input_file reports bytes that are not there", "[io]") {
     input_file file(folder / "a");
     std::vector<std::byte> three(3);
     file.read(three);
-    CHECK_THROWS_WITH(file.read(three), Catch::Contains("truncated"));
+    CHECK_THROWS_WITH(file.read(three), says("truncated"));
 }
 
 TEST_CASE("write_file_atomically creates and replaces a file and leaves nothing else", "[io]") {
@@ -102,14 +102,14 @@ TEST_CASE("a full disk is an error, keeps the old file and leaves nothing half-w
 
 TEST_CASE("writing to a full device is an error and the device stays one", "[io]") {
     REQUIRE(std::filesystem::is_character_file("/dev/full"));
-    CHECK_THROWS_WITH(write_file_atomically("/dev/full", "x"), Catch::Contains("No space left"));
+    CHECK_THROWS_WITH(write_file_atomically("/dev/full", "x"), says("No space left"));
     CHECK(std::filesystem::is_character_file("/dev/full"));
 }
 
 TEST_CASE("writing into a missing folder or over a folder is an error", "[io]") {
     const scratch_folder folder;
     CHECK_THROWS_AS(write_file_atomically(folder / "none/a", "x"), io_error);
-    CHECK_THROWS_WITH(write_file_atomically(folder.path(), "x"), Catch::Contains("it is a folder"));
+    CHECK_THROWS_WITH(write_file_atomically(folder.path(), "x"), says("it is a folder"));
     CHECK(folder.number_of_files() == 0);
 }
 

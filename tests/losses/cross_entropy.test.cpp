@@ -15,7 +15,8 @@ TEMPLATE_TEST_CASE("cross-entropy equals -log softmax", "[losses]", SADDLE_VALUE
         CHECK(found.lanes_agree);
         CHECK(static_cast<double>(found.value) == Approx(std::log(total) - static_cast<double>(z[y])).epsilon(1e-6));
         for (std::size_t k = 0; k < z.size(); ++k)
-            CHECK(static_cast<double>(found.slopes[k]) == Approx(std::exp(static_cast<double>(z[k])) / total - (k == y)).epsilon(1e-6));
+            CHECK(static_cast<double>(found.slopes[k]) ==
+                  Approx(std::exp(static_cast<double>(z[k])) / total - (k == y)).epsilon(1e-6));
     }
 }
 

@@ -32,7 +32,8 @@ TEMPLATE_TEST_CASE("KL divergence stands classes of probability 0 (TRADES issue 
     const std::vector<T> clean{T(1e30), 0, T(-1e30)};
     const auto far = evaluate<TestType>(kl_divergence{}, std::vector<T>{0, 0, 0}, 0, false, clean);
     CHECK(static_cast<double>(far.value) == Approx(std::log(3.)));
-    const auto infinite = evaluate<TestType>(kl_divergence{}, std::vector<T>{T(1e4), 0, -std::numeric_limits<T>::infinity()}, 0, false, clean);
+    const auto infinite =
+        evaluate<TestType>(kl_divergence{}, std::vector<T>{T(1e4), 0, -std::numeric_limits<T>::infinity()}, 0, false, clean);
     CHECK(infinite.value == 0);
     for (const T s : infinite.slopes) CHECK(s == 0);
 }
@@ -40,6 +41,7 @@ TEMPLATE_TEST_CASE("KL divergence stands classes of probability 0 (TRADES issue 
 TEMPLATE_TEST_CASE("KL divergence of NaN logits is NaN", "[losses][pitfalls]", SADDLE_VALUE_TYPES) {
     using T = lane_scalar<TestType>;
     const std::vector<T> clean{T(1e30), 0, 0};
-    const auto found = evaluate<TestType>(kl_divergence{}, std::vector<T>{0, std::numeric_limits<T>::quiet_NaN(), 0}, 0, false, clean);
+    const auto found =
+        evaluate<TestType>(kl_divergence{}, std::vector<T>{0, std::numeric_limits<T>::quiet_NaN(), 0}, 0, false, clean);
     CHECK(std::isnan(found.value));
 }

@@ -13,7 +13,8 @@ TEMPLATE_TEST_CASE("the logit margin is the best other logit minus the label's",
     CHECK(found.lanes_agree);
 }
 
-TEMPLATE_TEST_CASE("the margin of negative logits has no masked zero (torchattacks 184)", "[losses][pitfalls]", SADDLE_VALUE_TYPES) {
+TEMPLATE_TEST_CASE("the margin of negative logits has no masked zero (torchattacks 184)", "[losses][pitfalls]",
+                   SADDLE_VALUE_TYPES) {
     using T = lane_scalar<TestType>;
     CHECK(evaluate<TestType>(logit_margin{}, std::vector<T>{-5, -7, -9}, 1).value == 2);
     CHECK(evaluate<TestType>(logit_margin{}, std::vector<T>{-5, -7, -9}, 0).value == -2);

@@ -19,7 +19,8 @@ evaluated<T> evaluate(const L& loss, const std::vector<T>& logits, std::size_t l
                       const std::vector<T>& clean = {}) {
     using io = saddle::lane_values<V>;
     const std::size_t k = logits.size();
-    saddle::lane_vector<T> block(k * io::size), slopes(k * io::size), state(saddle::state_rows<L>(k) * io::size), labels(io::size, T(label));
+    saddle::lane_vector<T> block(k * io::size), slopes(k * io::size), state(saddle::state_rows<L>(k) * io::size),
+        labels(io::size, T(label));
     const auto spread = [&](const std::vector<T>& from) {
         for (std::size_t i = 0; i < block.size(); ++i) block[i] = from[i / io::size];
     };
@@ -40,7 +41,8 @@ evaluated<T> evaluate(const L& loss, const std::vector<T>& logits, std::size_t l
     for (std::size_t c = 0; c < k; ++c) {
         result.slopes.push_back(slopes[c * io::size]);
         for (std::size_t l = 0; l < io::size; ++l)
-            result.lanes_agree = result.lanes_agree && !(slopes[c * io::size + l] < result.slopes[c] || slopes[c * io::size + l] > result.slopes[c]);
+            result.lanes_agree = result.lanes_agree &&
+                                 !(slopes[c * io::size + l] < result.slopes[c] || slopes[c * io::size + l] > result.slopes[c]);
     }
     return result;
 }
@@ -58,7 +60,8 @@ double slope_error(const L& loss, const std::vector<double>& logits, std::size_t
         up[c] += h;
         down[c] -= h;
         const double numeric = (evaluate<double>(loss, up, label, targeted, clean).value -
-                                evaluate<double>(loss, down, label, targeted, clean).value) / (2 * h);
+                                evaluate<double>(loss, down, label, targeted, clean).value) /
+                               (2 * h);
         worst = std::max(worst, std::abs(numeric - exact.slopes[c]) / scale);
     }
     return worst;

@@ -33,7 +33,8 @@ template <class Backend, class T, class Activation>
 void check_extremes(double below, double above) {
     basic_images<T> x(1, {1, 1, 2});
     x.values()[0] = T(-1e4), x.values()[1] = T(1e4);
-    const auto result = evaluate(prepare(model<Activation, shape<1, 1, 2>, Backend, T>()), x, {1, 1, 2}, std::span<const T>(std::vector<T>{1, 1}));
+    const auto result = evaluate(prepare(model<Activation, shape<1, 1, 2>, Backend, T>()), x, {1, 1, 2},
+                                 std::span<const T>(std::vector<T>{1, 1}));
     CHECK(result.output.values()[0] == Approx(below).margin(1e-30));
     CHECK(result.output.values()[1] == Approx(above));
     CHECK(std::isfinite(result.input_gradient.values()[0]));
@@ -79,7 +80,8 @@ TEMPLATE_LIST_TEST_CASE("activations overflow nowhere", "[nn]", backends) {
 TEMPLATE_LIST_TEST_CASE("the gradient of ReLU at 0 is 0, of leaky ReLU its slope", "[nn]", backends) {
     const basic_images<double> zero(1, {1, 1, 1});
     const std::vector<double> one{1};
-    CHECK(evaluate(prepare(model<relu, shape<1>, TestType, double>()), zero, {1, 1, 1}, std::span<const double>(one)).input_gradient.values()[0] == 0);
+    CHECK(evaluate(prepare(model<relu, shape<1>, TestType, double>()), zero, {1, 1, 1}, std::span<const double>(one))
+              .input_gradient.values()[0] == 0);
     const model<leaky_relu, shape<1>, TestType, double> leaky(leaky_relu{.slope = .25});
     CHECK(evaluate(prepare(leaky), zero, {1, 1, 1}, std::span<const double>(one)).input_gradient.values()[0] == .25);
 }

@@ -20,6 +20,6 @@ TEST_CASE("for_each_row visits every row of blocks with different borders", "[nn
     const auto from = contiguous_block(plain.data(), {2, 2, 3}, 1);
     const block<int> to{bordered.data() + 6, {2, 2, 3}, 1, 5, 20};
     for_each_row([](const int* a, int* b) { std::copy_n(a, 3, b); }, from, to);
-    CHECK(bordered == std::vector<int>{0, 0, 0, 0, 0, 0, 1, 2, 3, 0, 0, 4, 5, 6, 0, 0, 0, 0, 0, 0,
+    CHECK(bordered == std::vector<int>{0, 0, 0, 0, 0, 0, 1, 2, 3, 0, 0, 4,  5,  6,  0, 0, 0, 0, 0, 0,
                                        0, 0, 0, 0, 0, 0, 7, 8, 9, 0, 0, 10, 11, 12, 0, 0, 0, 0, 0, 0});
 }

@@ -24,12 +24,16 @@ basic_images<double> direct_convolution(const basic_images<double>& x, const pla
                     for (std::size_t c = 0; c < in.channels; ++c)
                         for (std::size_t i = 0; i < w.height; ++i)
                             for (std::size_t j = 0; j < w.width; ++j) {
-                                const auto row = static_cast<std::ptrdiff_t>(r * w.stride + i) - static_cast<std::ptrdiff_t>(w.padding);
-                                const auto column = static_cast<std::ptrdiff_t>(s * w.stride + j) - static_cast<std::ptrdiff_t>(w.padding);
-                                if (row < 0 || column < 0 || row >= static_cast<std::ptrdiff_t>(in.height) || column >= static_cast<std::ptrdiff_t>(in.width))
+                                const auto row =
+                                    static_cast<std::ptrdiff_t>(r * w.stride + i) - static_cast<std::ptrdiff_t>(w.padding);
+                                const auto column =
+                                    static_cast<std::ptrdiff_t>(s * w.stride + j) - static_cast<std::ptrdiff_t>(w.padding);
+                                if (row < 0 || column < 0 || row >= static_cast<std::ptrdiff_t>(in.height) ||
+                                    column >= static_cast<std::ptrdiff_t>(in.width))
                                     continue;
                                 sum += parameters[((o * in.channels + c) * w.height + i) * w.width + j] *
-                                       x[n][(c * in.height + static_cast<std::size_t>(row)) * in.width + static_cast<std::size_t>(column)];
+                                       x[n][(c * in.height + static_cast<std::size_t>(row)) * in.width +
+                                            static_cast<std::size_t>(column)];
                             }
                     y[n][(o * out.height + r) * out.width + s] = sum;
                 }
@@ -40,7 +44,8 @@ template <class Backend, class Shape, class Layer>
 void check_convolution() {
     const model<Layer, Shape, Backend, double> m(5);
     const auto x = random_images(3, Shape::value);
-    INFO(Shape::value << " stride " << Layer::options::window.stride << " padding " << Layer::options::window.padding << " bias " << Layer::options::bias);
+    INFO(Shape::value << " stride " << Layer::options::window.stride << " padding " << Layer::options::window.padding << " bias "
+                      << Layer::options::bias);
     CHECK(relative_difference(output_of_model(m, x), direct_convolution(x, m.structure(), m.parameters())) <= 1e-14);
     const auto report = check_gradients(m, x);
     INFO(report.describe());
@@ -57,7 +62,8 @@ void check_paddings() {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("a convolution and its gradients follow the definition for every stride, padding and bias", "[nn]", backends) {
+TEMPLATE_LIST_TEST_CASE("a convolution and its gradients follow the definition for every stride, padding and bias", "[nn]",
+                        backends) {
     check_paddings<TestType, shape<2, 7, 5>, 3, 1>();
     check_paddings<TestType, shape<2, 7, 5>, 3, 2>();
     check_paddings<TestType, shape<2, 7, 5>, 3, 3>();
@@ -99,7 +105,8 @@ TEST_CASE("a convolution's weights start uniform within one over the root of the
     const model<conv2d<64, 3>, shape<4, 8, 8>, backend::reference> m(1);
     const double bound = 1 / std::sqrt(36.);
     double largest = 0, mean = 0;
-    for (const float w : m.parameters()) largest = std::max(largest, std::abs(static_cast<double>(w))), mean += w / static_cast<double>(m.parameters().size());
+    for (const float w : m.parameters())
+        largest = std::max(largest, std::abs(static_cast<double>(w))), mean += w / static_cast<double>(m.parameters().size());
     CHECK(largest <= bound);
     CHECK(largest > .99 * bound);
     CHECK(std::abs(mean) < .1 * bound);

@@ -1,5 +1,5 @@
-#include "saddle/nn/conv2d.hpp"
 #include "saddle/nn/custom_layer.hpp"
+#include "saddle/nn/conv2d.hpp"
 #include "saddle/nn/sequential.hpp"
 #include "saddle/testing/gradient_check.hpp"
 #include "saddle/testing/random_images.hpp"
@@ -17,9 +17,13 @@ struct bump {
     template <class Shape>
     using output = Shape;
     template <class V>
-    static V value(V x) { return x / (1 + x * x); }
+    static V value(V x) {
+        return x / (1 + x * x);
+    }
     template <class V>
-    static V derivative(V x) { return (1 - x * x) / ((1 + x * x) * (1 + x * x)); }
+    static V derivative(V x) {
+        return (1 - x * x) / ((1 + x * x) * (1 + x * x));
+    }
 };
 
 /// A user's layer on blocks with parameters: y[c] = gain[c] · x[c]² + x[C-1-c] + offset[0].
@@ -29,7 +33,8 @@ struct mirror {
 
     template <class In>
     static std::vector<parameter_info> parameters() {
-        return {{.name = "gain", .dimensions = {In::channels}, .fan_in = 1}, {.name = "offset", .dimensions = {1}, .start = initial_value::zeros}};
+        return {{.name = "gain", .dimensions = {In::channels}, .fan_in = 1},
+                {.name = "offset", .dimensions = {1}, .start = initial_value::zeros}};
     }
     template <class In, class T>
     static void forward(block<const T> x, std::span<const T* const> parameters, block<T> y) {

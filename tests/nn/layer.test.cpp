@@ -1,5 +1,5 @@
-#include "saddle/nn/activations.hpp"
 #include "saddle/nn/layer.hpp"
+#include "saddle/nn/activations.hpp"
 #include "saddle/nn/linear.hpp"
 #include "support/backends.hpp"
 #include "support/catch.hpp"

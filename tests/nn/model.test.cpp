@@ -25,7 +25,8 @@ TEST_CASE("equal seeds give equal weights, other seeds others", "[nn]") {
 TEST_CASE("float and double models of one seed start with the same weights", "[nn]") {
     const model<small::network, shape<4>, backend::reference, double> wide(3);
     const small narrow(3);
-    for (std::size_t i = 0; i < narrow.parameters().size(); ++i) CHECK(narrow.parameters()[i] == static_cast<float>(wide.parameters()[i]));
+    for (std::size_t i = 0; i < narrow.parameters().size(); ++i)
+        CHECK(narrow.parameters()[i] == static_cast<float>(wide.parameters()[i]));
 }
 
 TEST_CASE("initialize puts a model back to its start", "[nn]") {

@@ -1,5 +1,5 @@
-#include "saddle/nn/conv2d.hpp"
 #include "saddle/nn/normalization.hpp"
+#include "saddle/nn/conv2d.hpp"
 #include "saddle/nn/sequential.hpp"
 #include "saddle/testing/gradient_check.hpp"
 #include "saddle/testing/random_images.hpp"
@@ -64,7 +64,8 @@ TEMPLATE_LIST_TEST_CASE("batch norm in evaluation mode uses the running moments"
     const auto w = m.parameters(), b = m.buffers();
     for (std::size_t i = 0; i < x.values().size(); ++i) {
         const std::size_t c = i / 20 % 3;
-        CHECK(y.values()[i] == Approx((x.values()[i] - b[c]) / std::sqrt(b[3 + c] + 1e-5) * w[c] + w[3 + c]).epsilon(1e-12).margin(1e-14));
+        CHECK(y.values()[i] ==
+              Approx((x.values()[i] - b[c]) / std::sqrt(b[3 + c] + 1e-5) * w[c] + w[3 + c]).epsilon(1e-12).margin(1e-14));
     }
 }
 
@@ -77,7 +78,9 @@ TEMPLATE_LIST_TEST_CASE("batch norm in training mode uses the batch's moments", 
     for (std::size_t i = 0; i < x.values().size(); ++i) {
         const std::size_t c = i / 20 % 3;
         const channel_moments moments(x, c);
-        CHECK(y.values()[i] == Approx((x.values()[i] - moments.mean) / std::sqrt(moments.variance + 1e-5) * w[c] + w[3 + c]).epsilon(1e-10).margin(1e-12));
+        CHECK(y.values()[i] == Approx((x.values()[i] - moments.mean) / std::sqrt(moments.variance + 1e-5) * w[c] + w[3 + c])
+                                   .epsilon(1e-10)
+                                   .margin(1e-12));
     }
 }
 
@@ -89,7 +92,8 @@ TEMPLATE_LIST_TEST_CASE("batch norm moves its running mean, unbiased variance an
     for (std::size_t c = 0; c < 3; ++c) {
         const channel_moments moments(x, c);
         CHECK(after[c] == Approx(.9 * m.buffers()[c] + .1 * moments.mean).epsilon(1e-12));
-        CHECK(after[3 + c] == Approx(.9 * m.buffers()[3 + c] + .1 * moments.variance * moments.count / (moments.count - 1)).epsilon(1e-12));
+        CHECK(after[3 + c] ==
+              Approx(.9 * m.buffers()[3 + c] + .1 * moments.variance * moments.count / (moments.count - 1)).epsilon(1e-12));
     }
     CHECK(after[6] == m.buffers()[6] + 1);
 }
@@ -133,7 +137,9 @@ TEMPLATE_LIST_TEST_CASE("group norm standardises each group of each example", "[
             for (std::size_t i = 0; i < 18; ++i) variance += std::pow(x[n][g * 18 + i] - mean, 2) / 18;
             for (std::size_t i = 0; i < 18; ++i) {
                 const std::size_t c = g * 3 + i / 6;
-                CHECK(y[n][g * 18 + i] == Approx((x[n][g * 18 + i] - mean) / std::sqrt(variance + 1e-5) * w[c] + w[6 + c]).epsilon(1e-10).margin(1e-12));
+                CHECK(y[n][g * 18 + i] == Approx((x[n][g * 18 + i] - mean) / std::sqrt(variance + 1e-5) * w[c] + w[6 + c])
+                                              .epsilon(1e-10)
+                                              .margin(1e-12));
             }
         }
 }
@@ -161,7 +167,8 @@ TEMPLATE_LIST_TEST_CASE("dropout in training mode keeps what its keyed draws kee
     const auto y = train(m, x, settings).output;
     const random_stream draws({.seed = 9, .purpose = purpose::dropout, .layer = 0, .epoch = 2, .step = 31});
     for (std::size_t n = 0; n < x.size(); ++n)
-        for (std::size_t i = 0; i < 60; ++i) CHECK(y[n][i] == (draws.uniform(100 + n, i) >= .25 ? Approx(x[n][i] / .75) : Approx(0)));
+        for (std::size_t i = 0; i < 60; ++i)
+            CHECK(y[n][i] == (draws.uniform(100 + n, i) >= .25 ? Approx(x[n][i] / .75) : Approx(0)));
 }
 
 TEMPLATE_LIST_TEST_CASE("dropout's masks of two layers, epochs and steps differ", "[nn]", backends) {

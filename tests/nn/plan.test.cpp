@@ -1,6 +1,6 @@
-#include "saddle/nn/networks/conv_small.hpp"
-#include "saddle/nn/model.hpp"
 #include "saddle/nn/plan.hpp"
+#include "saddle/nn/model.hpp"
+#include "saddle/nn/networks/conv_small.hpp"
 #include "support/backends.hpp"
 #include "support/catch.hpp"
 

@@ -43,7 +43,8 @@ void check_pool(bool largest) {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("max pooling and its gradient follow the definition, with padding, overlap and leftovers", "[nn]", backends) {
+TEMPLATE_LIST_TEST_CASE("max pooling and its gradient follow the definition, with padding, overlap and leftovers", "[nn]",
+                        backends) {
     check_pool<TestType, shape<2, 6, 4>, max_pool2d<2>>(true);
     check_pool<TestType, shape<2, 7, 5>, max_pool2d<2>>(true);
     check_pool<TestType, shape<2, 7, 5>, max_pool2d<3, stride<2>>>(true);
@@ -53,7 +54,8 @@ TEMPLATE_LIST_TEST_CASE("max pooling and its gradient follow the definition, wit
     check_pool<TestType, shape<1, 5, 6>, max_pool2d<2, window_width<3>, stride<1>>>(true);
 }
 
-TEMPLATE_LIST_TEST_CASE("average pooling and its gradient follow the definition, with padding, overlap and leftovers", "[nn]", backends) {
+TEMPLATE_LIST_TEST_CASE("average pooling and its gradient follow the definition, with padding, overlap and leftovers", "[nn]",
+                        backends) {
     check_pool<TestType, shape<2, 6, 4>, avg_pool2d<2>>(false);
     check_pool<TestType, shape<2, 7, 5>, avg_pool2d<3, stride<2>>>(false);
     check_pool<TestType, shape<2, 7, 5>, avg_pool2d<3, stride<2>, padding<1>>>(false);
@@ -70,7 +72,9 @@ TEMPLATE_LIST_TEST_CASE("global average pooling is the mean of each channel", "[
 TEMPLATE_LIST_TEST_CASE("of equal largest values the first in row order takes the gradient", "[nn]", backends) {
     const basic_images<double> x(1, {1, 2, 2});
     const std::vector<double> one{1};
-    const auto dx = evaluate(prepare(model<max_pool2d<2>, shape<1, 2, 2>, TestType, double>()), x, {1, 1, 1}, std::span<const double>(one)).input_gradient;
+    const auto dx =
+        evaluate(prepare(model<max_pool2d<2>, shape<1, 2, 2>, TestType, double>()), x, {1, 1, 1}, std::span<const double>(one))
+            .input_gradient;
     CHECK(std::vector<double>(dx.values().begin(), dx.values().end()) == std::vector<double>{1, 0, 0, 0});
 }
 

@@ -1,6 +1,6 @@
+#include "saddle/nn/residual.hpp"
 #include "saddle/nn/activations.hpp"
 #include "saddle/nn/conv2d.hpp"
-#include "saddle/nn/residual.hpp"
 #include "saddle/nn/sequential.hpp"
 #include "saddle/testing/gradient_check.hpp"
 #include "saddle/testing/random_images.hpp"
@@ -23,10 +23,12 @@ TEMPLATE_LIST_TEST_CASE("a residual adds its input to what its body makes of it"
     const model<body, shape<2, 4, 5>, TestType, double> inside(1);
     const auto x = random_images(3, {2, 4, 5});
     const auto y = output_of_model(whole, x), through = output_of_model(inside, x);
-    for (std::size_t i = 0; i < x.values().size(); ++i) CHECK(y.values()[i] == Approx(x.values()[i] + through.values()[i]).margin(1e-15));
+    for (std::size_t i = 0; i < x.values().size(); ++i)
+        CHECK(y.values()[i] == Approx(x.values()[i] + through.values()[i]).margin(1e-15));
 }
 
-TEMPLATE_LIST_TEST_CASE("a residual's gradients agree with finite differences, with identity, projection and nesting", "[nn]", backends) {
+TEMPLATE_LIST_TEST_CASE("a residual's gradients agree with finite differences, with identity, projection and nesting", "[nn]",
+                        backends) {
     const auto x = random_images(3, {2, 6, 5});
     CHECK(check_gradients(model<residual<body>, shape<2, 6, 5>, TestType, double>(1), x).error() <= 1e-6);
     CHECK(check_gradients(model<projected, shape<2, 6, 5>, TestType, double>(1), x).error() <= 1e-6);
@@ -34,10 +36,13 @@ TEMPLATE_LIST_TEST_CASE("a residual's gradients agree with finite differences, w
     CHECK(check_gradients(model<nested, shape<2, 6, 5>, TestType, double>(1), x).error() <= 1e-6);
 }
 
-TEMPLATE_LIST_TEST_CASE("a residual right at the input or of activations alone keeps the values that its shortcut needs", "[nn]", backends) {
+TEMPLATE_LIST_TEST_CASE("a residual right at the input or of activations alone keeps the values that its shortcut needs", "[nn]",
+                        backends) {
     const auto x = random_images(3, {2, 6, 5});
     CHECK(check_gradients(model<residual<softplus>, shape<2, 6, 5>, TestType, double>(1), x).error() <= 1e-6);
-    CHECK(check_gradients(model<sequential<body, residual<sequential<relu, silu>>, residual<relu>>, shape<2, 6, 5>, TestType, double>(1), x).error() <= 1e-6);
+    CHECK(check_gradients(
+              model<sequential<body, residual<sequential<relu, silu>>, residual<relu>>, shape<2, 6, 5>, TestType, double>(1), x)
+              .error() <= 1e-6);
 }
 
 TEMPLATE_LIST_TEST_CASE("a residual whose body passes its input on doubles it", "[nn]", backends) {

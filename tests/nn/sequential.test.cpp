@@ -1,7 +1,7 @@
+#include "saddle/nn/sequential.hpp"
 #include "saddle/nn/activations.hpp"
 #include "saddle/nn/linear.hpp"
 #include "saddle/nn/normalization.hpp"
-#include "saddle/nn/sequential.hpp"
 #include "saddle/testing/gradient_check.hpp"
 #include "saddle/testing/random_images.hpp"
 #include "support/backends.hpp"
@@ -51,9 +51,11 @@ TEMPLATE_LIST_TEST_CASE("an empty sequential passes its input and gradient on", 
 }
 
 TEST_CASE("layers are named by position, and by their own name where they have one", "[nn]") {
-    CHECK(names<sequential<flatten, linear<3>, relu, linear<2>>, shape<1, 2, 2>>() == strings{"1.weight", "1.bias", "3.weight", "3.bias"});
-    CHECK(names<sequential<named<"hidden", linear<3, no_bias>>, relu, named<"out", sequential<linear<2, no_bias>>>>, shape<4>>() ==
-          strings{"hidden.weight", "out.0.weight"});
+    CHECK(names<sequential<flatten, linear<3>, relu, linear<2>>, shape<1, 2, 2>>() ==
+          strings{"1.weight", "1.bias", "3.weight", "3.bias"});
+    CHECK(
+        names<sequential<named<"hidden", linear<3, no_bias>>, relu, named<"out", sequential<linear<2, no_bias>>>>, shape<4>>() ==
+        strings{"hidden.weight", "out.0.weight"});
     CHECK(names<sequential<named<"", linear<3>>>, shape<4>>() == strings{"weight", "bias"});
 }
 

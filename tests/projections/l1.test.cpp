@@ -12,7 +12,8 @@ namespace {
 template <class T>
 std::vector<long double> nearest(const std::vector<T>& x, const std::vector<T>& v, double epsilon) {
     const auto at = [&](std::size_t i, long double m) {
-        const long double d = static_cast<long double>(v[i]) - static_cast<long double>(x[i]), rest = std::max(std::abs(d) - m, 0.L);
+        const long double d = static_cast<long double>(v[i]) - static_cast<long double>(x[i]),
+                          rest = std::max(std::abs(d) - m, 0.L);
         return std::clamp(static_cast<long double>(x[i]) + (d < 0 ? -rest : rest), 0.L, 1.L);
     };
     const auto norm = [&](long double m) {
@@ -62,7 +63,7 @@ TEST_CASE("projecting on the L1 ball and then on the range is not the projection
     const std::vector<float> x{.9f, .5f}, v{1.6f, .8f};
     const auto z = ball_fixture<float, l1>(l1{}, x, .4).project(v);
     CHECK(z[0] == 1.f);
-    CHECK(static_cast<double>(z[1]) == Approx(.8).epsilon(1e-6));   // ball first would stop at .5
+    CHECK(static_cast<double>(z[1]) == Approx(.8).epsilon(1e-6));  // ball first would stop at .5
 }
 
 TEMPLATE_TEST_CASE("the L1 projection is feasible, nearest, idempotent and lane by lane", "[projections]", SADDLE_VALUE_TYPES) {
@@ -81,7 +82,7 @@ TEMPLATE_TEST_CASE("the L1 projection is feasible, nearest, idempotent and lane 
 TEMPLATE_TEST_CASE("the L1 step moves the largest slope that can move", "[projections][pitfalls]", SADDLE_VALUE_TYPES) {
     using T = lane_scalar<TestType>;
     ball_fixture<TestType, l1> f(l1{}, {1, T(.5), T(.5), 0}, 4);
-    CHECK_FALSE(f.step({9, -3, 2, -8}, .25));   // 9 and -8 push out of the range
+    CHECK_FALSE(f.step({9, -3, 2, -8}, .25));  // 9 and -8 push out of the range
     CHECK(f.result() == std::vector<T>{1, T(.25), T(.5), 0});
     CHECK_FALSE(f.step({T(1e-38), 0, 0, 0}, .25));
     CHECK(f.result() == std::vector<T>{1, T(.25), T(.5), 0});
@@ -128,7 +129,7 @@ TEMPLATE_TEST_CASE("the L1 start is uniform in the ball", "[projections][random]
         for (const float v : f.result()) radius += std::abs(static_cast<double>(v) - .5) / .4;
         REQUIRE(radius < 1.0001);
         mean += (static_cast<double>(f.result()[0]) - .5) / .4 / draws;
-        cubes += radius * radius * radius / draws;   // uniform in [0,1] for a uniform draw from a ball in three dimensions
+        cubes += radius * radius * radius / draws;  // uniform in [0,1] for a uniform draw from a ball in three dimensions
     }
     CHECK(std::abs(mean) < .03);
     CHECK(std::abs(cubes - .5) < .02);

@@ -16,7 +16,8 @@ std::vector<long double> nearest(const std::vector<T>& x, const std::vector<T>& 
     };
     const auto norm = [&](long double m) {
         long double sum = 0;
-        for (std::size_t i = 0; i < x.size(); ++i) sum += (at(i, m) - static_cast<long double>(x[i])) * (at(i, m) - static_cast<long double>(x[i]));
+        for (std::size_t i = 0; i < x.size(); ++i)
+            sum += (at(i, m) - static_cast<long double>(x[i])) * (at(i, m) - static_cast<long double>(x[i]));
         return std::sqrt(sum);
     };
     const long double m = bisect(norm, static_cast<long double>(epsilon), 1e12L);
@@ -133,7 +134,7 @@ TEMPLATE_TEST_CASE("the L2 start is uniform in the ball", "[projections][random]
         const double radius = std::sqrt(square) / .4;
         REQUIRE(radius < 1.0001);
         mean += (static_cast<double>(f.result()[0]) - .5) / .4 / draws;
-        cubes += radius * radius * radius / draws;   // uniform in [0,1] for a uniform draw from the ball
+        cubes += radius * radius * radius / draws;  // uniform in [0,1] for a uniform draw from the ball
     }
     CHECK(std::abs(mean) < .03);
     CHECK(std::abs(cubes - .5) < .02);

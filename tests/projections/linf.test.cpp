@@ -6,7 +6,8 @@
 
 using namespace saddle;
 
-TEMPLATE_TEST_CASE("lo and hi are the extreme values within epsilon in exact arithmetic", "[projections][exact]", SADDLE_VALUE_TYPES) {
+TEMPLATE_TEST_CASE("lo and hi are the extreme values within epsilon in exact arithmetic", "[projections][exact]",
+                   SADDLE_VALUE_TYPES) {
     using T = lane_scalar<TestType>;
     constexpr std::size_t lanes = lane_values<TestType>::size;
     std::vector<T> pixels;
@@ -96,7 +97,7 @@ TEMPLATE_TEST_CASE("the Linf start is uniform in [-epsilon, epsilon)", "[project
     }
     double chi_square = 0;
     for (const auto b : bins) chi_square += (static_cast<double>(b) - 400) * (static_cast<double>(b) - 400) / 400;
-    CHECK(chi_square < 27.9);   // 99.9 % of chi-square with 9 degrees of freedom
+    CHECK(chi_square < 27.9);  // 99.9 % of chi-square with 9 degrees of freedom
     const random_stream draws({.seed = 4});
     CHECK(f.result()[9] == .5f + .25f * (2 * draws.uniform(17, 9) - 1));
 }

@@ -17,7 +17,7 @@ inline exact_number exact(double v) {
     const double fraction = std::frexp(v, &exponent);
     const auto mantissa = static_cast<exact_number>(static_cast<long long>(std::ldexp(fraction, 53)));
     const int shift = exponent - 53 + 100;
-    return shift >= 0 ? mantissa << shift : mantissa >> -shift;
+    return shift >= 0 ? mantissa << shift : shift > -64 ? mantissa >> -shift : 0;
 }
 
 /// A ball of one block with its memory; every lane has the same centre and radius unless told otherwise.
@@ -95,6 +95,7 @@ template <class T>
 std::vector<T> random_points(const std::vector<T>& around, double reach, std::uint64_t seed) {
     const saddle::random_stream draws({.seed = seed, .sample = 7});
     auto v = around;
-    for (std::size_t i = 0; i < v.size(); ++i) v[i] += static_cast<T>(reach * (2. * static_cast<double>(draws.uniform(0, i)) - 1));
+    for (std::size_t i = 0; i < v.size(); ++i)
+        v[i] += static_cast<T>(reach * (2. * static_cast<double>(draws.uniform(0, i)) - 1));
     return v;
 }

@@ -33,7 +33,8 @@ TEST_CASE("verify_in_threat accepts the extreme floats and refuses their neighbo
 
 TEST_CASE("verify_in_threat names values that are no pixels", "[projections]") {
     const auto x = filled(.5f);
-    for (const float bad : {1.0000001f, -1e-9f, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    for (const float bad :
+         {1.0000001f, -1e-9f, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
         auto z = x;
         z[2][3] = bad;
         const auto check = verify_in_threat(x, z, box_only{});

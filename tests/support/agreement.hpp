@@ -20,7 +20,7 @@ inline plan beginning_of(const plan& p, std::size_t count) {
     return part;
 }
 
-/// Overwrites what decides a kink (outputs of ReLU, inputs of leaky ReLU and max-pool) by what `run(plan)` makes of a plan's beginning.
+/// Overwrites what decides a kink (ReLU's output, leaky ReLU's and max-pool's input) by what `run` makes of the plan's beginning.
 template <class Run>
 void impose_masks(backend::reference::trace<double>& trace, const plan& p, Run&& run) {
     for (std::size_t i = 0; i < p.operations.size(); ++i) {
@@ -33,7 +33,9 @@ void impose_masks(backend::reference::trace<double>& trace, const plan& p, Run&&
 }
 
 template <class T>
-std::vector<double> widened(std::span<const T> values) { return {values.begin(), values.end()}; }
+std::vector<double> widened(std::span<const T> values) {
+    return {values.begin(), values.end()};
+}
 
 /// A gradient for each logit of each example, spread over [-1,1).
 template <class T>
@@ -44,7 +46,7 @@ std::vector<T> cotangents(std::size_t count) {
     return values;
 }
 
-/// Evaluation mode: logits and input gradient. `exact` is the same network for the reference backend in double; its weights are not read.
+/// Evaluation mode: logits and input gradient. `exact` is the network for the reference in double; its weights are not read.
 template <class Model, class Exact, class T = typename Model::value_type>
 agreement compare_evaluation(const Model& m, const Exact& exact, const basic_images<T>& x) {
     const auto& p = exact.structure();
@@ -73,7 +75,8 @@ agreement compare_training(const Model& m, const Exact& exact, const basic_image
     const auto gradient = cotangents<T>(x.size() * p.classes());
     const auto train = [&](const plan& part) {
         return train_once<typename Model::backend, T>(part, m.parameters(), m.buffers(), x,
-                                                      std::span<const T>(cotangents<T>(x.size() * part.classes())), settings, threads);
+                                                      std::span<const T>(cotangents<T>(x.size() * part.classes())), settings,
+                                                      threads);
     };
     const auto found = train(m.structure());
 

@@ -12,13 +12,14 @@ namespace saddle::testing {
 
 template <class T>
 struct evaluation {
-    basic_images<T> output;           ///< logits as images of the output tensor's extents
-    basic_images<T> input_gradient;   ///< empty unless asked for
+    basic_images<T> output;          ///< logits as images of the output tensor's extents
+    basic_images<T> input_gradient;  ///< empty unless asked for
 };
 
 /// Logits [N][K] and, given their gradient [N][K], the input gradient. Idle lanes repeat the last image.
 template <class Program, class T = typename Program::value_type>
-evaluation<T> evaluate(const Program& program, const basic_images<T>& x, extents output, std::span<const T> logits_gradient = {}) {
+evaluation<T> evaluate(const Program& program, const basic_images<T>& x, extents output,
+                       std::span<const T> logits_gradient = {}) {
     constexpr std::size_t lanes = Program::vector::size;
     const std::size_t size = x.each().size(), classes = program.classes();
     auto session = program.make_session();
@@ -34,7 +35,8 @@ evaluation<T> evaluate(const Program& program, const basic_images<T>& x, extents
             for (std::size_t k = 0; k < classes; ++k) result.output[first + lane][k] = logits[k * lanes + lane];
         if (logits_gradient.empty()) continue;
         for (std::size_t lane = 0; lane < count; ++lane)
-            for (std::size_t k = 0; k < classes; ++k) cotangents[k * lanes + lane] = logits_gradient[(first + lane) * classes + k];
+            for (std::size_t k = 0; k < classes; ++k)
+                cotangents[k * lanes + lane] = logits_gradient[(first + lane) * classes + k];
         session.backward(cotangents.data(), block_gradient.data());
         for (std::size_t lane = 0; lane < count; ++lane)
             for (std::size_t i = 0; i < size; ++i) result.input_gradient[first + lane][i] = block_gradient[i * lanes + lane];
@@ -54,27 +56,31 @@ struct training_pass {
     std::vector<T> gradient, buffers;
 };
 
-/// One training-mode pass with the logits' gradient given: logits, weight gradient and the buffers after it. Ids are 100, 101, ...
+/// One training-mode pass with the logits' gradient given: logits, weight gradient and the buffers after it. Ids start at 100.
 template <class Backend, class T>
-training_pass<T> train_once(const plan& structure, std::span<const T> parameters, std::span<const T> buffers, const basic_images<T>& x,
-                            std::span<const T> logits_gradient, const training_settings& settings = {}, std::size_t threads = 1) {
+training_pass<T> train_once(const plan& structure, std::span<const T> parameters, std::span<const T> buffers,
+                            const basic_images<T>& x, std::span<const T> logits_gradient, const training_settings& settings = {},
+                            std::size_t threads = 1) {
     using trainer_type = typename Backend::template trainer_program<T>;
     constexpr std::size_t lanes = trainer_type::vector::size;
     const std::size_t classes = structure.classes();
-    training_pass<T> pass{basic_images<T>(x.size(), structure.tensors[structure.output()]), std::vector<T>(parameters.size()), {buffers.begin(), buffers.end()}};
+    training_pass<T> pass{basic_images<T>(x.size(), structure.tensors[structure.output()]),
+                          std::vector<T>(parameters.size()),
+                          {buffers.begin(), buffers.end()}};
     std::vector<std::uint64_t> ids(x.size());
     std::iota(ids.begin(), ids.end(), std::uint64_t{100});
     worker_pool pool(threads);
     trainer_type trainer(structure, pool);
-    trainer.differentiate(parameters, std::span<T>(pass.buffers), x, std::span<const std::uint64_t>(ids), settings,
-                          [&](const T* logits, std::size_t first, std::size_t count, T* gradient) {
-                              for (std::size_t k = 0; k < classes; ++k)
-                                  for (std::size_t lane = 0; lane < lanes; ++lane) {
-                                      gradient[k * lanes + lane] = lane < count ? logits_gradient[(first + lane) * classes + k] : T(0);
-                                      if (lane < count) pass.output[first + lane][k] = logits[k * lanes + lane];
-                                  }
-                          },
-                          std::span<T>(pass.gradient));
+    trainer.differentiate(
+        parameters, std::span<T>(pass.buffers), x, std::span<const std::uint64_t>(ids), settings,
+        [&](const T* logits, std::size_t first, std::size_t count, T* gradient) {
+            for (std::size_t k = 0; k < classes; ++k)
+                for (std::size_t lane = 0; lane < lanes; ++lane) {
+                    gradient[k * lanes + lane] = lane < count ? logits_gradient[(first + lane) * classes + k] : T(0);
+                    if (lane < count) pass.output[first + lane][k] = logits[k * lanes + lane];
+                }
+        },
+        std::span<T>(pass.gradient));
     return pass;
 }
 
@@ -103,7 +109,7 @@ basic_images<To> converted(const basic_images<From>& x) {
     return y;
 }
 
-/// Moves every parameter and buffer off its starting value, so that norms and their running moments matter. Variances stay positive.
+/// Moves every parameter and buffer off its start, so that norms and their running moments matter; variances stay positive.
 template <class Model>
 void perturb(Model& m, std::uint64_t seed = 0) {
     using T = typename Model::value_type;
@@ -111,7 +117,8 @@ void perturb(Model& m, std::uint64_t seed = 0) {
     for (std::size_t i = 0; i < m.parameters().size(); ++i) m.parameters()[i] += static_cast<T>(.2 * (draws.uniform(0, i) - .5));
     for (const auto& info : m.structure().buffers)
         if (!info.constant)
-            for (std::size_t i = 0; i < info.size; ++i) m.buffers()[info.offset + i] += static_cast<T>(.5 * draws.uniform(1, info.offset + i));
+            for (std::size_t i = 0; i < info.size; ++i)
+                m.buffers()[info.offset + i] += static_cast<T>(.5 * draws.uniform(1, info.offset + i));
 }
 
 }  // namespace saddle::testing

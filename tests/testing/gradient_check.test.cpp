@@ -1,7 +1,7 @@
+#include "saddle/testing/gradient_check.hpp"
 #include "saddle/nn/custom_layer.hpp"
 #include "saddle/nn/linear.hpp"
 #include "saddle/nn/sequential.hpp"
-#include "saddle/testing/gradient_check.hpp"
 #include "saddle/testing/random_images.hpp"
 #include "support/backends.hpp"
 #include "support/catch.hpp"
@@ -16,9 +16,13 @@ struct wrong_square {
     template <class Shape>
     using output = Shape;
     template <class V>
-    static V value(V x) { return x * x; }
+    static V value(V x) {
+        return x * x;
+    }
     template <class V>
-    static V derivative(V x) { return V(2.002) * x; }
+    static V derivative(V x) {
+        return V(2.002) * x;
+    }
 };
 
 /// A plain model: z_k = sin(k+1 + sum of x). `Scale` 1 is its true gradient.
@@ -58,8 +62,10 @@ TEST_CASE("the gradient check finds a derivative that is off by a thousandth, in
     for (const auto& c : report.tensors) {
         const bool below = c.name == "input" || c.name == "0.weight" || c.name == "0.bias";
         INFO(c.name);
-        if (below) CHECK(report.relative(c) == Approx(1e-3).epsilon(.05));
-        else CHECK(report.relative(c) <= 1e-6);
+        if (below)
+            CHECK(report.relative(c) == Approx(1e-3).epsilon(.05));
+        else
+            CHECK(report.relative(c) <= 1e-6);
     }
     CHECK(report.error() > 1e-4);
     CHECK(report.describe().find("0.weight: relative error") != std::string::npos);

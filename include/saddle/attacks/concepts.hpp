@@ -19,7 +19,8 @@ concept Session = requires(S& s, const typename S::value_type* x, typename S::va
 
 /// A session that also maps a derivative in the logits of its last forward to the derivative in the input.
 template <class S>
-concept DifferentiableSession = Session<S> && requires(S& s, const typename S::value_type* slopes, typename S::value_type* gradient) {
+concept DifferentiableSession = Session<S> &&
+    requires(S& s, const typename S::value_type* slopes, typename S::value_type* gradient) {
     s.backward(slopes, gradient);
 };
 
@@ -41,9 +42,11 @@ concept PlainModel = requires(const M& m, const basic_images<scalar_of<M>>& x, s
 
 /// A plain model that also supplies the input gradient.
 template <class M>
-concept DifferentiablePlainModel =
-    PlainModel<M> && requires(const M& m, const basic_images<scalar_of<M>>& x, std::span<const scalar_of<M>> slopes,
-                              std::span<scalar_of<M>> gradient) { m.input_gradient(x, slopes, gradient); };
+concept DifferentiablePlainModel = PlainModel<M> &&
+    requires(const M& m, const basic_images<scalar_of<M>>& x, std::span<const scalar_of<M>> slopes,
+             std::span<scalar_of<M>> gradient) {
+    m.input_gradient(x, slopes, gradient);
+};
 
 /// A model with weights that `prepare` turns into a program.
 template <class M>
@@ -64,6 +67,12 @@ struct has_gradient<M> : std::bool_constant<DifferentiableSession<decltype(std::
 template <class M>
     requires(!Program<M> && PreparableModel<M>)
 struct has_gradient<M> : has_gradient<std::remove_cvref_t<decltype(prepare(std::declval<const M&>()))>> {};
+
+template <class M, class T>
+inline constexpr bool has_scalar = false;
+template <class M, class T>
+    requires std::same_as<scalar_of<M>, T>
+inline constexpr bool has_scalar<M, T> = true;
 
 }  // namespace detail
 

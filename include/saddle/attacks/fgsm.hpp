@@ -10,7 +10,8 @@ struct fgsm_settings {
     std::uint64_t seed = 0;
 };
 
-/// FGSM (Goodfellow et al. 2015): one step of size epsilon from x, x' = P(x + epsilon · sign(gradient)); with l2, x + epsilon · g/‖g‖2.
+/// FGSM (Goodfellow et al. 2015): one step of size epsilon from x, x' = P(x + epsilon · sign(gradient)); with l2, x + epsilon ·
+/// g/‖g‖2.
 template <class Projection = linf, class Loss = cross_entropy>
 [[nodiscard]] gradient_attack<Loss, Projection> fgsm(const fgsm_settings& s = {}, const Loss& loss = {}) {
     auto attack = make_gradient_attack<Projection>("FGSM", loss, s.epsilon);

@@ -5,7 +5,8 @@
 
 namespace saddle {
 
-/// The one gradient attack: x <- P(x + step_size · d(gradient)), d and P the projection's. FGSM, BIM, PGD, MI-FGSM are settings of it.
+/// The one gradient attack: x <- P(x + step_size · d(gradient)), d and P the projection's. FGSM, BIM, PGD, MI-FGSM are settings
+/// of it.
 ///
 /// Images [N,C,H,W] in [0,1]; epsilon and step_size in the same units. The gradient is taken at the iterate itself, never through
 /// a clamp, which would hide saturated pixels (foolbox issue 704), and per example: no mean over the batch shrinks it. `validate`
@@ -18,17 +19,17 @@ struct gradient_attack {
 
     std::string_view name = "gradient attack";
     LossType loss{};
-    ProjectionType projection{};             ///< holds epsilon
-    double step_size = 2. / 255;             ///< in (0, 1e6]
-    std::size_t steps = 10;                  ///< gradients per restart, >= 1
+    ProjectionType projection{};  ///< holds epsilon
+    double step_size = 2. / 255;  ///< in (0, 1e6]
+    std::size_t steps = 10;       ///< gradients per restart, >= 1
     start_rule start = start_rule::none;
-    double start_scale = .001;               ///< of gaussian and random_sign starts
-    bool project_start = true;               ///< false: the first gradient is taken at the raw draw, even outside [0,1]
-    double momentum = 0;                     ///< decay of MI-FGSM: m <- momentum · m + g / ‖g‖1, d(m) instead of d(g); 0: none
-    std::size_t restarts = 1;                ///< > 1 needs a random start; the best result counts
+    double start_scale = .001;  ///< of gaussian and random_sign starts
+    bool project_start = true;  ///< false: the first gradient is taken at the raw draw, even outside [0,1]
+    double momentum = 0;        ///< decay of MI-FGSM: m <- momentum · m + g / ‖g‖1, d(m) instead of d(g); 0: none
+    std::size_t restarts = 1;   ///< > 1 needs a random start; the best result counts
     target_rule targets = target_rule::untargeted;
     keep_rule keep = keep_rule::last;
-    bool early_stop = false;                 ///< a lane ends at its first success (the clean image included), a block when all lanes ended
+    bool early_stop = false;  ///< a lane ends at its first success (the clean image included), a block when all lanes ended
     std::uint64_t seed = 0;
 
     template <class S>
@@ -52,7 +53,8 @@ struct gradient_attack {
             require(start != start_rule::none, where, text("start of an attack on ", LossType::name, " (its gradient is 0 at x)"),
                     "a random start", "none");
         if constexpr (requires { LossType::uses_label; })
-            require(!targeted() || LossType::uses_label, where, text("targets of an attack on ", LossType::name), "untargeted", "a target");
+            require(!targeted() || LossType::uses_label, where, text("targets of an attack on ", LossType::name), "untargeted",
+                    "a target");
     }
 };
 

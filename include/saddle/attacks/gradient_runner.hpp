@@ -8,8 +8,8 @@
 
 namespace saddle {
 
-/// State of one gradient attack in one thread: runs whole attacks on one block of lanes after another. All memory is reserved by the
-/// constructor. Every lane's arithmetic is independent of what the other lanes hold.
+/// State of one gradient attack in one thread: runs whole attacks on one block of lanes after another. All memory is reserved
+/// by the constructor. Every lane's arithmetic is independent of what the other lanes hold.
 template <class Attack, class S>
 class gradient_runner {
 public:
@@ -19,10 +19,11 @@ public:
     using job_type = block_job<T, lanes>;
 
     gradient_runner(const Attack& attack, S session, std::size_t elements, std::size_t classes)
-        : attack_(attack), session_(std::move(session)), elements_(elements), classes_(classes), memory_(bytes(attack, elements, classes)),
-          z_(memory_.take<T>(elements * lanes)), gradient_(memory_.take<T>(elements * lanes)),
-          velocity_(memory_.take<T>(attack.momentum > 0 ? elements * lanes : 0)), logits_(memory_.take<T>(classes * lanes)),
-          slopes_(memory_.take<T>(classes * lanes)), state_(memory_.take<T>(state_rows<Loss>(classes) * lanes)),
+        : attack_(attack), session_(std::move(session)), elements_(elements), classes_(classes),
+          memory_(bytes(attack, elements, classes)), z_(memory_.take<T>(elements * lanes)),
+          gradient_(memory_.take<T>(elements * lanes)), velocity_(memory_.take<T>(attack.momentum > 0 ? elements * lanes : 0)),
+          logits_(memory_.take<T>(classes * lanes)), slopes_(memory_.take<T>(classes * lanes)),
+          state_(memory_.take<T>(state_rows<Loss>(classes) * lanes)),
           ball_(attack.projection, elements, memory_.take<T>(ball_type::memory(elements))) {}
 
     /// The whole attack on one block.
@@ -90,18 +91,26 @@ private:
     }
 
     void place_start(std::size_t restart) {
-        const random_stream draws({.seed = attack_.seed, .purpose = purpose::random_start, .epoch = job_->settings->epoch,
+        const random_stream draws({.seed = attack_.seed,
+                                   .purpose = purpose::random_start,
+                                   .epoch = job_->settings->epoch,
                                    .restart = static_cast<std::uint32_t>(restart)});
         const std::uint64_t* ids = job_->ids.data();
         const T scale = static_cast<T>(attack_.start_scale);
         switch (attack_.start) {
-            case start_rule::none: std::copy_n(job_->x, elements_ * lanes, z_.data()); return;
-            case start_rule::uniform: ball_.uniform_start(draws, ids, gradient_.data()); break;
-            case start_rule::random_sign: add_random_sign<V>(draws, ids, elements_, job_->x, scale, gradient_.data()); break;
-            case start_rule::gaussian:
-                fill_normal<V>(draws, ids, elements_, attack_.start_scale, gradient_.data());
-                for (std::size_t e = 0; e < elements_ * lanes; ++e) gradient_[e] += job_->x[e];
-                break;
+        case start_rule::none:
+            std::copy_n(job_->x, elements_ * lanes, z_.data());
+            return;
+        case start_rule::uniform:
+            ball_.uniform_start(draws, ids, gradient_.data());
+            break;
+        case start_rule::random_sign:
+            add_random_sign<V>(draws, ids, elements_, job_->x, scale, gradient_.data());
+            break;
+        case start_rule::gaussian:
+            fill_normal<V>(draws, ids, elements_, attack_.start_scale, gradient_.data());
+            for (std::size_t e = 0; e < elements_ * lanes; ++e) gradient_[e] += job_->x[e];
+            break;
         }
         if (attack_.project_start)
             ball_.project(gradient_.data(), z_.data());
@@ -131,14 +140,14 @@ private:
     void choose_targets() {
         const random_stream draws({.seed = attack_.seed, .purpose = purpose::target, .epoch = job_->settings->epoch});
         for (std::size_t l = 0; l < lanes; ++l) {
-            job_->targets[l] = choose_target(attack_.targets, job_->labels[l], job_->targets[l], classes_, logits_.data() + l, lanes, draws,
-                                             job_->ids[l]);
+            job_->targets[l] = choose_target(attack_.targets, job_->labels[l], job_->targets[l], classes_, logits_.data() + l,
+                                             lanes, draws, job_->ids[l]);
             goal_[l] = static_cast<T>(job_->targets[l]);
         }
     }
 
-    /// velocity <- momentum · velocity + gradient / ‖gradient‖1 (Dong et al. 2018, eq. 6), also as the next step's gradient. A zero
-    /// gradient or one that is not finite adds nothing.
+    /// velocity <- momentum · velocity + gradient / ‖gradient‖1 (Dong et al. 2018, eq. 6), also as the next step's gradient. A
+    /// zero gradient or one that is not finite adds nothing.
     void accumulate() {
         using W = wide<V>;
         alignas(lane_alignment) T flaw[lanes];
@@ -168,7 +177,7 @@ private:
     arena memory_;
     std::span<T> z_, gradient_, velocity_, logits_, slopes_, state_;
     ball_type ball_;
-    alignas(lane_alignment) std::array<T, lanes> goal_{};   ///< the class the loss compares with
+    alignas(lane_alignment) std::array<T, lanes> goal_{};  ///< the class the loss compares with
     lane_record<T, lanes> record_;
     job_type* job_ = nullptr;
 };

@@ -10,9 +10,9 @@ namespace saddle {
 template <class T, std::size_t Lanes>
 class lane_record {
 public:
-    alignas(lane_alignment) std::array<T, Lanes> objective{};    ///< of the iterate to be noted
-    alignas(lane_alignment) std::array<T, Lanes> prediction{};   ///< its class, -1 when its logits are not finite
-    alignas(lane_alignment) std::array<T, Lanes> take{};         ///< lanes whose stored result becomes that iterate
+    alignas(lane_alignment) std::array<T, Lanes> objective{};   ///< of the iterate to be noted
+    alignas(lane_alignment) std::array<T, Lanes> prediction{};  ///< its class, -1 when its logits are not finite
+    alignas(lane_alignment) std::array<T, Lanes> take{};        ///< lanes whose stored result becomes that iterate
 
     template <class Attack>
     void begin(block_job<T, Lanes>& job, const Attack& attack) {
@@ -64,7 +64,8 @@ public:
             if (!done_[l]) {
                 flawed_[l] |= prediction[l] < 0;
                 const bool valid = prediction[l] >= 0, hit = hits(l);
-                const bool better = valid && (!usable_[l] || hit > success_[l] || (hit == success_[l] && objective[l] > job_->loss[l]));
+                const bool better =
+                    valid && (!usable_[l] || hit > success_[l] || (hit == success_[l] && objective[l] > job_->loss[l]));
                 bool takes = better;
                 if (keeps_last_) takes = last ? restart == 0 || better : early_stop_ && hit;
                 if (keeps_first_) takes = better && !success_[l];
@@ -85,7 +86,9 @@ public:
         for (; column_ < columns_; ++column_)
             for (std::size_t l = 0; l < Lanes; ++l) trace(l, column_, true);
         for (std::size_t l = 0; l < Lanes; ++l)
-            job_->status[l] = success_[l] ? attack_status::succeeded : flawed_[l] ? attack_status::not_finite : attack_status::failed;
+            job_->status[l] = success_[l]  ? attack_status::succeeded
+                              : flawed_[l] ? attack_status::not_finite
+                                           : attack_status::failed;
     }
 
 private:

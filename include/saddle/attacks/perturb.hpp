@@ -22,7 +22,8 @@ concept Attack = requires(const A& a) {
 namespace detail {
 
 template <class A, class T>
-void require_valid_run(const A& attack, std::size_t classes, const basic_images<T>& x, const labels& y, const run_settings& settings) {
+void require_valid_run(const A& attack, std::size_t classes, const basic_images<T>& x, const labels& y,
+                       const run_settings& settings) {
     constexpr std::string_view where = "perturb";
     attack.validate(where);
     require<data_error>(!x.empty(), where, "number of images", "at least 1", x.size());
@@ -136,28 +137,33 @@ attack_result<T> run_attack(const A& attack, const P& program, const basic_image
 
 /// Attacks every image of `x` [N,C,H,W] in [0,1] with labels `y`; `model` is a program, a model, or a user's own class.
 ///
-/// One thread runs the whole attack on one block of lanes. Every image's result depends on the image, its label and its id alone: the
-/// bits are the same for any number of threads, batch size and order (for a user's engine, as far as the engine itself is such).
-/// Throws data_error, shape_error or invalid_argument for bad input, and `interrupted` when settings.stop becomes true.
+/// One thread runs the whole attack on one block of lanes. Every image's result depends on the image, its label and its id
+/// alone: the bits are the same for any number of threads, batch size and order (for a user's engine, as far as the engine
+/// itself is such). Throws data_error, shape_error or invalid_argument for bad input, and `interrupted` when settings.stop
+/// becomes true.
 template <class A, class M, class T>
 attack_result<T> perturb(const A& attack, const M& model, const basic_images<T>& x, const labels& y, worker_pool& pool,
                          const run_settings& settings = {}) {
-    constexpr bool is_attack = Attack<A>, is_model = Model<M>, same_scalar = std::is_same_v<scalar_of<M>, T>;
-    static_assert(is_attack, "saddle: this type is not an attack: it has no validate(), needs_gradient or runner (docs/attacks.md)");
+    constexpr bool is_attack = Attack<A>, is_model = Model<M>, same_scalar = !is_model || detail::has_scalar<M, T>;
+    static_assert(is_attack,
+                  "saddle: this type is not an attack: it has no validate(), needs_gradient or runner (docs/attacks.md)");
     static_assert(is_model, "saddle: this type is not a model: it has neither make_session() nor logits() (docs/models.md)");
-    static_assert(same_scalar, "saddle: the images and the model differ in value_type: use the same of float and double for both");
+    static_assert(same_scalar,
+                  "saddle: the images and the model differ in value_type: use the same of float and double for both");
     if constexpr (is_attack && is_model && same_scalar) {
         constexpr bool suffices = !A::needs_gradient || DifferentiableModel<M>;
         static_assert(suffices, "saddle: this attack needs a gradient, but the model has none: give it input_gradient() or use a "
                                 "black-box attack (docs/models.md)");
         if constexpr (suffices)
-            return with_program(model, [&](const auto& program) { return detail::run_attack(attack, program, x, y, pool, settings); });
+            return with_program(model,
+                                [&](const auto& program) { return detail::run_attack(attack, program, x, y, pool, settings); });
     }
 }
 
 /// The same with a pool of its own, of settings.threads threads.
 template <class A, class M, class T>
-attack_result<T> perturb(const A& attack, const M& model, const basic_images<T>& x, const labels& y, const run_settings& settings = {}) {
+attack_result<T> perturb(const A& attack, const M& model, const basic_images<T>& x, const labels& y,
+                         const run_settings& settings = {}) {
     worker_pool pool(settings.threads);
     return perturb(attack, model, x, y, pool, settings);
 }

@@ -26,12 +26,14 @@ inline constexpr pgd_settings pgd_trades{.epsilon = .031, .step_size = .003, .st
 /// TRADES' and MART's inner attack: epsilon .031, 10 steps of .007 from x + .001 N(0,I).
 inline constexpr pgd_settings pgd_trades_training{
     .epsilon = .031, .step_size = .007, .steps = 10, .start = start_rule::gaussian, .start_scale = .001};
-/// Fast training's evaluation, PGD-50-10: 50 steps of 2/255, 10 restarts, only images still correct go on, the highest loss stays.
+/// Fast training's evaluation, PGD-50-10: 50 steps of 2/255, 10 restarts, only images still correct go on, the highest loss
+/// stays.
 inline constexpr pgd_settings pgd_fast_evaluation{
     .epsilon = 8. / 255, .step_size = 2. / 255, .steps = 50, .restarts = 10, .keep = keep_rule::best, .early_stop = true};
 /// torchattacks' L2: epsilon 1, 10 steps of .2. For pgd<l2>.
 inline constexpr pgd_settings pgd_l2{.epsilon = 1, .step_size = .2, .steps = 10};
-/// Sparse L1 descent (CleverHans, advertorch): epsilon 10, 20 steps of 1. For pgd<l1>; set projection.largest to 1 % of the elements.
+/// Sparse L1 descent (CleverHans, advertorch): epsilon 10, 20 steps of 1. For pgd<l1>; set projection.largest to 1 % of the
+/// elements.
 inline constexpr pgd_settings pgd_l1{.epsilon = 10, .step_size = 1, .steps = 20};
 
 /// PGD (Madry et al. 2018): steps of the projection's steepest ascent on the loss from a random start, projected on ball ∩ range.

@@ -29,7 +29,8 @@ void store_block(const T* block, std::size_t lanes, basic_images<T>& x, std::siz
 
 /// Lets a user's model stand where a program is expected: blocks are transposed to [N,C,H,W] and back.
 ///
-/// The model is asked for one block of images at a time, by one thread at a time unless it has `static constexpr bool concurrent = true`.
+/// The model is asked for one block of images at a time, by one thread at a time unless it has `static constexpr bool
+/// concurrent = true`.
 template <PlainModel M>
 class plain_program {
 public:
@@ -49,7 +50,8 @@ public:
         using vector = lanes<T>;
 
         session(const M& model, std::mutex& guard)
-            : model_(&model), guard_(&guard), x_(vector::size, model.input()), values_(vector::size * static_cast<std::size_t>(M::classes)) {
+            : model_(&model), guard_(&guard), x_(vector::size, model.input()),
+              values_(vector::size * static_cast<std::size_t>(M::classes)) {
             if constexpr (DifferentiablePlainModel<M>) gradient_ = basic_images<T>(vector::size, model.input());
         }
 
@@ -58,9 +60,7 @@ public:
             call([&] { model_->logits(x_, std::span<T>(values_)); });
             transpose(values_.data(), vector::size, classes, logits);
         }
-        void backward(const T* slopes, T* gradient)
-            requires DifferentiablePlainModel<M>
-        {
+        void backward(const T* slopes, T* gradient) requires DifferentiablePlainModel<M> {
             transpose(slopes, classes, vector::size, values_.data());
             call([&] { model_->input_gradient(x_, std::span<const T>(values_), gradient_.values()); });
             load_block(gradient_, 0, vector::size, vector::size, gradient);

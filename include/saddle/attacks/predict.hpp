@@ -47,7 +47,8 @@ predictions<T> run_prediction(const P& program, const basic_images<T>& x, worker
         check_stop(settings, "predict");
         auto& state = workers[worker];
         if (!state)
-            state.reset(new worker_state{program.make_session(), lane_vector<T>(elements * lanes), lane_vector<T>(classes * lanes)});
+            state.reset(
+                new worker_state{program.make_session(), lane_vector<T>(elements * lanes), lane_vector<T>(classes * lanes)});
         const std::size_t first = index * lanes, valid = std::min(lanes, count - first);
         load_block(x, first, valid, lanes, state->x.data());
         state->network.forward(state->x.data(), state->logits.data());
@@ -67,13 +68,14 @@ predictions<T> run_prediction(const P& program, const basic_images<T>& x, worker
 
 /// Logits and classes of every image of `x` [N,C,H,W] in [0,1], the same bits for any number of threads, batch size and order.
 ///
-/// `model` is a program, a model or a user's own class. Throws shape_error or data_error for images that do not fit, `interrupted`
-/// when settings.stop becomes true.
+/// `model` is a program, a model or a user's own class. Throws shape_error or data_error for images that do not fit,
+/// `interrupted` when settings.stop becomes true.
 template <class M, class T>
 predictions<T> predict(const M& model, const basic_images<T>& x, worker_pool& pool, const run_settings& settings = {}) {
-    constexpr bool is_model = Model<M>, same_scalar = std::is_same_v<scalar_of<M>, T>;
+    constexpr bool is_model = Model<M>, same_scalar = !is_model || detail::has_scalar<M, T>;
     static_assert(is_model, "saddle: this type is not a model: it has neither make_session() nor logits() (docs/models.md)");
-    static_assert(same_scalar, "saddle: the images and the model differ in value_type: use the same of float and double for both");
+    static_assert(same_scalar,
+                  "saddle: the images and the model differ in value_type: use the same of float and double for both");
     if constexpr (is_model && same_scalar)
         return with_program(model, [&](const auto& program) { return detail::run_prediction(program, x, pool, settings); });
 }

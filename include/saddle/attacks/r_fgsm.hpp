@@ -5,9 +5,9 @@ namespace saddle {
 
 /// The three attacks called "random start, one step".
 enum class r_fgsm_kind {
-    unclipped,     ///< U[-eps,eps], not clipped before the gradient, then a step of eps, ball, range (bilateral training's R-FGSM)
-    random_sign,   ///< x + eps/2 · random signs, then a step of eps/2 (RAND+FGSM, Tramèr et al. 2018)
-    fast           ///< U[-eps,eps] inside the range, then a step of 1.25 eps, ball (fast adversarial training, Wong et al. 2020)
+    unclipped,    ///< U[-eps,eps], not clipped before the gradient, then a step of eps, ball, range (bilateral training's R-FGSM)
+    random_sign,  ///< x + eps/2 · random signs, then a step of eps/2 (RAND+FGSM, Tramèr et al. 2018)
+    fast          ///< U[-eps,eps] inside the range, then a step of 1.25 eps, ball (fast adversarial training, Wong et al. 2020)
 };
 
 /// Settings of `r_fgsm`.

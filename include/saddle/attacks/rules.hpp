@@ -4,17 +4,17 @@ namespace saddle {
 
 /// Where an attack starts.
 enum class start_rule {
-    none,          ///< at x
-    uniform,       ///< uniform in the ball, as the projection defines it
-    gaussian,      ///< x + start_scale · N(0,I) (TRADES, MART: .001)
-    random_sign    ///< x ± start_scale per element (RAND+FGSM, Tramèr et al. 2018)
+    none,        ///< at x
+    uniform,     ///< uniform in the ball, as the projection defines it
+    gaussian,    ///< x + start_scale · N(0,I) (TRADES, MART: .001)
+    random_sign  ///< x ± start_scale per element (RAND+FGSM, Tramèr et al. 2018)
 };
 
 /// Which iterate an attack returns.
 enum class keep_rule {
-    last,            ///< the last one, as the papers have it; over restarts the better last one
-    best,            ///< misclassified before not, then the highest loss; the clean image is a candidate
-    first_success    ///< the first misclassified one, else the highest loss; the clean image is a candidate
+    last,          ///< the last one, as the papers have it; over restarts the better last one
+    best,          ///< misclassified before not, then the highest loss; the clean image is a candidate
+    first_success  ///< the first misclassified one, else the highest loss; the clean image is a candidate
 };
 
 }  // namespace saddle

@@ -115,10 +115,12 @@ inline void draw_digit(std::size_t digit, const random_stream& stream, std::uint
         if (p % 16 == 0) words = stream.quad(example, noise_start + p / 16);
         const std::uint32_t byte = words[p / 4 % 4] >> (8 * (p % 4)) & 255u;
         const int noise = (static_cast<int>((byte & 15u) + (byte >> 4)) - 15) * static_cast<int>(grain) / 2;
-        const double x = (static_cast<double>(p % side) - 13.5) / 14, y = (static_cast<double>(p / side) - 13.5) / 14;
+        const std::size_t row = p / side, column = p % side;
+        const double x = (static_cast<double>(column) - 13.5) / 14, y = (static_cast<double>(row) - 13.5) / 14;
         const double mark =
             std::max(contrast * ink.coverage(p, radius, softness), scratch_contrast * scratches.coverage(p, .6, 1.2));
-        const int level = static_cast<int>(255 * std::max(0.0, paper + tilt_x * x + tilt_y * y + mark) + .5) + noise;
+        const double gray = std::max(0.0, paper + tilt_x * x + tilt_y * y + mark);
+        const int level = static_cast<int>(std::floor(255 * gray + .5)) + noise;
         out[p] = static_cast<float>(std::clamp(level, 0, 255)) / 255.0f;
     }
 }

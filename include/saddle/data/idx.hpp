@@ -22,10 +22,14 @@ inline idx_array read_idx_file(const std::string& path, std::size_t ranks) {
         for (std::size_t k = 0; k < 4; ++k) value = value << 8 | std::to_integer<std::uint32_t>(out.file[at + k]);
         return value;
     };
-    require<io_error>(out.file.size() >= out.start, path, "truncated IDX file; bytes of its header", out.start, out.file.size());
+    const auto require_header = [&](std::size_t bytes) {
+        require<io_error>(out.file.size() >= bytes, path, "truncated IDX file; bytes of its header", out.start, out.file.size());
+    };
+    require_header(4);
     const std::uint32_t magic = 0x0800u + static_cast<std::uint32_t>(ranks);
     require<io_error>(word(0) == magic, path, text("magic of an IDX file of bytes with ", ranks, " dimension(s)"), magic,
                       word(0));
+    require_header(out.start);
     std::size_t expected = 1;
     for (std::size_t r = 0; r < ranks; ++r) {
         out.dimensions.push_back(word(4 + 4 * r));

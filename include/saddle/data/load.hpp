@@ -12,7 +12,7 @@ struct load_options {
     /// At most so many training and test examples; 0 leaves the part out and does not touch its files.
     std::size_t train = all_examples, test = all_examples;
     /// A folder within the given one, such as "mnist"; empty: the given one.
-    std::string name;
+    std::string name{};
     /// Seed of the generated set.
     std::uint64_t seed = 0;
     /// Order of the axes of images in .npy files.

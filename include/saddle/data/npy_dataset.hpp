@@ -63,7 +63,7 @@ inline bool channels_come_last(const npy_array& array, image_layout layout, cons
                       text(d.size(), " dimensions"));
     require<io_error>(array.type[0] == 'I' || array.type[0] == 'U', path, "element type of labels", "an integer", array.type);
     require<data_error>(!array.bytes.empty(), path, "number of labels", "at least 1", 0);
-    const auto y = convert_elements<std::int32_t>(array.type, array.bytes, path);
+    auto y = convert_elements<std::int32_t>(array.type, array.bytes, path);
     for (std::size_t i = 0; i < y.size(); ++i)
         if (y[i] < 0 || y[i] > 1 << 20)
             throw data_error(text(path, ": label of example ", i, "; expected 0 to 1048576, found ", y[i]));

@@ -12,8 +12,8 @@ inline void describe_data(report& r, const dataset& data) {
     r.image = data.x.each();
 }
 
-/// Adds a model and its evaluation to the report: rows, notes (each once) and the clean accuracy. A model of that name that is there
-/// already, from an earlier evaluation, is kept; then only the rows and notes are new.
+/// Adds a model and its evaluation to the report: rows, notes (each once) and the clean accuracy. A model of that name that is
+/// there already, from an earlier evaluation, is kept; then only the rows and notes are new.
 template <class T>
 void add_evaluation(report& r, model_summary summary, const evaluation<T>& e) {
     summary.clean = e.clean;
@@ -30,13 +30,16 @@ inline void add_pictures(report& r, const evaluation<float>& e, const images& x,
     for (const auto& kept : e.kept) {
         if (kept.epsilon != epsilon) continue;
         const std::size_t count = kept.adversarial.size();
-        const auto part = [&](const labels& all) { return labels(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(count, all.size()))); };
+        const auto part = [&](const labels& all) {
+            return labels(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(count, all.size())));
+        };
         std::vector<std::size_t> examples(count);
         for (std::size_t i = 0; i < count; ++i) examples[i] = i;
         const auto original = x.slice(0, count);
         const auto truth = part(y), before = part(e.clean_predictions);
         r.pictures.push_back(adversarial_grid(e.model + ", " + kept.attack + ", epsilon " + epsilon_text(epsilon),
-                                              {original, kept.adversarial, truth, before, kept.predictions, class_names}, examples));
+                                              {original, kept.adversarial, truth, before, kept.predictions, class_names},
+                                              examples));
     }
 }
 

@@ -7,29 +7,42 @@ namespace saddle {
 
 [[nodiscard]] inline const char* name_of(start_rule rule) {
     switch (rule) {
-        case start_rule::none: return "none";
-        case start_rule::uniform: return "uniform";
-        case start_rule::gaussian: return "gaussian";
-        case start_rule::random_sign: return "random_sign";
+    case start_rule::none:
+        return "none";
+    case start_rule::uniform:
+        return "uniform";
+    case start_rule::gaussian:
+        return "gaussian";
+    case start_rule::random_sign:
+        return "random_sign";
     }
     return "unknown";
 }
 [[nodiscard]] inline const char* name_of(keep_rule rule) {
     switch (rule) {
-        case keep_rule::last: return "last";
-        case keep_rule::best: return "best";
-        case keep_rule::first_success: return "first_success";
+    case keep_rule::last:
+        return "last";
+    case keep_rule::best:
+        return "best";
+    case keep_rule::first_success:
+        return "first_success";
     }
     return "unknown";
 }
 [[nodiscard]] inline const char* name_of(target_rule rule) {
     switch (rule) {
-        case target_rule::untargeted: return "untargeted";
-        case target_rule::given: return "given";
-        case target_rule::random: return "random";
-        case target_rule::least_likely: return "least_likely";
-        case target_rule::most_confusing: return "most_confusing";
-        case target_rule::next_class: return "next_class";
+    case target_rule::untargeted:
+        return "untargeted";
+    case target_rule::given:
+        return "given";
+    case target_rule::random:
+        return "random";
+    case target_rule::least_likely:
+        return "least_likely";
+    case target_rule::most_confusing:
+        return "most_confusing";
+    case target_rule::next_class:
+        return "next_class";
     }
     return "unknown";
 }
@@ -39,8 +52,10 @@ template <class D>
 [[nodiscard]] std::vector<setting> described_settings(const D& described) {
     std::vector<setting> all;
     described.describe([&](std::string_view name, const auto& value) {
-        if constexpr (std::is_constructible_v<setting, std::string, decltype(value)>) all.emplace_back(std::string(name), value);
-        else all.emplace_back(std::string(name), text(value));
+        if constexpr (std::is_constructible_v<setting, std::string, decltype(value)>)
+            all.emplace_back(std::string(name), value);
+        else
+            all.emplace_back(std::string(name), text(value));
     });
     return all;
 }
@@ -59,7 +74,10 @@ template <class A>
     if constexpr (requires { a.steps; }) add("steps", a.steps);
     if constexpr (requires { a.restarts; }) add("restarts", a.restarts);
     if constexpr (requires { a.start; }) add("start", name_of(a.start));
-    if constexpr (requires { a.start_scale; a.start; })
+    if constexpr (requires {
+                      a.start_scale;
+                      a.start;
+                  })
         if (a.start == start_rule::gaussian || a.start == start_rule::random_sign) add("start_scale", a.start_scale);
     if constexpr (requires { a.project_start; }) add("project_start", a.project_start);
     if constexpr (requires { a.momentum; }) add("momentum", a.momentum);
@@ -70,7 +88,8 @@ template <class A>
     return all;
 }
 
-/// How a report calls an attack: "FGSM", "PGD-20", "PGD-50 × 10" (restarts), with the loss and the targets where they are not usual.
+/// How a report calls an attack: "FGSM", "PGD-20", "PGD-50 × 10" (restarts), with the loss and the targets where they are not
+/// usual.
 template <class A>
 [[nodiscard]] std::string attack_name(const A& a) {
     std::string name = "attack";

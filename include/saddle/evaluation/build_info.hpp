@@ -42,7 +42,11 @@ namespace saddle {
 #else
     const std::string vectors = "none";
 #endif
-    return {{"compiler", compiler}, {"optimized", optimized}, {"assertions", assertions}, {"processor", processor}, {"vectors", vectors}};
+    return {{"compiler", compiler},
+            {"optimized", optimized},
+            {"assertions", assertions},
+            {"processor", processor},
+            {"vectors", vectors}};
 }
 
 }  // namespace saddle

@@ -18,7 +18,8 @@ inline constexpr const char* chart_style = R"css(
 .bar{stroke:var(--c);stroke-width:1.5;opacity:.45}
 .dot{fill:var(--surface);stroke:var(--c);stroke-width:2}
 .dot.p0{fill:var(--c)}
-.legend{display:flex;flex-wrap:wrap;gap:.3rem 1.25rem;list-style:none;margin:.5rem 0 .25rem;padding:0;font-size:.8125rem;color:var(--ink)}
+.legend{display:flex;flex-wrap:wrap;gap:.3rem 1.25rem;list-style:none;margin:.5rem 0 .25rem;
+padding:0;font-size:.8125rem;color:var(--ink)}
 .legend li{display:flex;align-items:center;gap:.5rem}
 .legend svg{width:34px;height:12px;flex:none}
 )css";
@@ -46,8 +47,12 @@ struct axis {
 struct chart_frame {
     double left = 66, right = 622, top = 12, bottom = 296;
     axis x, y;
-    [[nodiscard]] std::string at_x(double v) const { return fixed_text(left + (v - x.low) / (x.high - x.low) * (right - left), 1); }
-    [[nodiscard]] std::string at_y(double v) const { return fixed_text(bottom - (v - y.low) / (y.high - y.low) * (bottom - top), 1); }
+    [[nodiscard]] std::string at_x(double v) const {
+        return fixed_text(left + (v - x.low) / (x.high - x.low) * (right - left), 1);
+    }
+    [[nodiscard]] std::string at_y(double v) const {
+        return fixed_text(bottom - (v - y.low) / (y.high - y.low) * (bottom - top), 1);
+    }
 };
 
 inline std::string color_class(const curve& c, std::size_t order) {
@@ -76,11 +81,15 @@ inline chart_frame frame_of(const chart& c) {
     return frame;
 }
 
-inline std::string svg_line(const std::string& kind, const std::string& x1, const std::string& y1, const std::string& x2, const std::string& y2) {
+inline std::string svg_line(const std::string& kind, const std::string& x1, const std::string& y1, const std::string& x2,
+                            const std::string& y2) {
     return "<line class=\"" + kind + "\" x1=\"" + x1 + "\" y1=\"" + y1 + "\" x2=\"" + x2 + "\" y2=\"" + y2 + "\"/>";
 }
-inline std::string svg_text(double x, double y, const std::string& anchor, const std::string& content, const std::string& more = "") {
-    return html_element("text", "x=\"" + fixed_text(x, 1) + "\" y=\"" + fixed_text(y, 1) + "\" text-anchor=\"" + anchor + '"' + more, escape_html(content));
+inline std::string svg_text(double x, double y, const std::string& anchor, const std::string& content,
+                            const std::string& more = "") {
+    return html_element("text",
+                        "x=\"" + fixed_text(x, 1) + "\" y=\"" + fixed_text(y, 1) + "\" text-anchor=\"" + anchor + '"' + more,
+                        escape_html(content));
 }
 
 inline std::string svg_axes(const chart& c, const chart_frame& f) {
@@ -98,7 +107,8 @@ inline std::string svg_axes(const chart& c, const chart_frame& f) {
         const double v = first + i * f.x.step;
         if (v > f.x.high + f.x.step * 1e-6) break;
         out += svg_line("axis", f.at_x(v), fixed_text(f.bottom, 1), f.at_x(v), fixed_text(f.bottom + 5, 1));
-        out += "<text x=\"" + f.at_x(v) + "\" y=\"" + fixed_text(f.bottom + 21, 1) + "\" text-anchor=\"middle\">" + tick(v, f.x.step) + "</text>";
+        out += "<text x=\"" + f.at_x(v) + "\" y=\"" + fixed_text(f.bottom + 21, 1) + "\" text-anchor=\"middle\">" +
+               tick(v, f.x.step) + "</text>";
     }
     out += svg_line("axis", fixed_text(f.left, 1), fixed_text(f.bottom, 1), fixed_text(f.right, 1), fixed_text(f.bottom, 1));
     out += svg_text((f.left + f.right) / 2, f.bottom + 45, "middle", c.x_label);
@@ -124,22 +134,25 @@ inline std::string svg_curve(const chart& c, const curve& line, const chart_fram
             range = " (" + value(line.lower[i]) + " to " + value(line.upper[i]) + ')';
         }
         const std::string tip = line.name + ": " + value(line.y[i]) + range + " at " + short_text(line.x[i], 4);
-        dots += "<circle class=\"dot p" + dash_class(line) + "\" cx=\"" + x + "\" cy=\"" + y + "\" r=\"" + (line.y.size() > 30 ? "1.5" : "3") + "\">" +
-                html_element("title", "", escape_html(tip)) + "</circle>";
+        dots += "<circle class=\"dot p" + dash_class(line) + "\" cx=\"" + x + "\" cy=\"" + y + "\" r=\"" +
+                (line.y.size() > 30 ? "1.5" : "3") + "\">" + html_element("title", "", escape_html(tip)) + "</circle>";
     }
     return path.empty() ? "" : bars + "<path class=\"line d" + dash_class(line) + "\" d=\"" + path + "\"/>" + dots;
 }
 
 }  // namespace detail
 
-/// The chart as one SVG element for an HTML page with chart_style: axes, a grid, a line with points per curve, bars for intervals, and
-/// a tooltip per point. Points that are not finite are gaps. Throws shape_error for a curve whose vectors differ in length.
+/// The chart as one SVG element for an HTML page with chart_style: axes, a grid, a line with points per curve, bars for
+/// intervals, and a tooltip per point. Points that are not finite are gaps. Throws shape_error for a curve whose vectors differ
+/// in length.
 [[nodiscard]] inline std::string line_chart(const chart& c) {
     const auto frame = detail::frame_of(c);
     std::string body = detail::svg_axes(c, frame);
     for (std::size_t i = 0; i < c.curves.size(); ++i)
-        body += html_element("g", "class=\"" + detail::color_class(c.curves[i], i) + '"', detail::svg_curve(c, c.curves[i], frame));
-    return html_element("svg", "class=\"chart\" viewBox=\"0 0 640 352\" role=\"img\" aria-label=\"" + escape_html(c.title) + '"', body);
+        body +=
+            html_element("g", "class=\"" + detail::color_class(c.curves[i], i) + '"', detail::svg_curve(c, c.curves[i], frame));
+    return html_element("svg", "class=\"chart\" viewBox=\"0 0 640 352\" role=\"img\" aria-label=\"" + escape_html(c.title) + '"',
+                        body);
 }
 
 /// The legend of a chart as an HTML list.
@@ -148,8 +161,10 @@ inline std::string svg_curve(const chart& c, const curve& line, const chart_fram
     for (std::size_t i = 0; i < c.curves.size(); ++i) {
         const auto& line = c.curves[i];
         const std::string dash = detail::dash_class(line);
-        items += "<li class=\"" + detail::color_class(line, i) + "\"><svg viewBox=\"0 0 34 12\" aria-hidden=\"true\"><path class=\"line d" + dash +
-                 "\" d=\"M1 6H33\"/><circle class=\"dot p" + dash + "\" cx=\"17\" cy=\"6\" r=\"3\"/></svg>" + escape_html(line.name) + "</li>";
+        items += "<li class=\"" + detail::color_class(line, i) +
+                 "\"><svg viewBox=\"0 0 34 12\" aria-hidden=\"true\"><path class=\"line d" + dash +
+                 "\" d=\"M1 6H33\"/><circle class=\"dot p" + dash + "\" cx=\"17\" cy=\"6\" r=\"3\"/></svg>" +
+                 escape_html(line.name) + "</li>";
     }
     return html_element("ul", "class=\"legend\"", items);
 }

@@ -19,13 +19,13 @@ struct evaluation_progress {
 
 /// How models are evaluated. Threads are those of the pool, seeds those of the attacks.
 struct evaluation_settings {
-    double confidence = .95;                  ///< of the intervals, in (0,1)
-    bool iterations = true;                   ///< record the accuracy after every iteration (untargeted attacks)
-    bool worst_case = true;                   ///< add a row for all attacks of one epsilon and norm together, when there are several
-    std::size_t keep = 0;                     ///< keep what each attack made of the first so many images, for pictures
-    std::span<const std::uint64_t> ids{};     ///< identity of each image for random draws; 0 .. N-1 by default
-    std::function<void(const evaluation_progress&)> progress{};   ///< from one thread at a time
-    const std::atomic<bool>* stop = nullptr;  ///< when it becomes true, the evaluation ends with `interrupted`
+    double confidence = .95;               ///< of the intervals, in (0,1)
+    bool iterations = true;                ///< record the accuracy after every iteration (untargeted attacks)
+    bool worst_case = true;                ///< add a row for all attacks of one epsilon and norm together, when there are several
+    std::size_t keep = 0;                  ///< keep what each attack made of the first so many images, for pictures
+    std::span<const std::uint64_t> ids{};  ///< identity of each image for random draws; 0 .. N-1 by default
+    std::function<void(const evaluation_progress&)> progress{};  ///< from one thread at a time
+    const std::atomic<bool>* stop = nullptr;                     ///< when it becomes true, the evaluation ends with `interrupted`
 };
 
 /// What one attack made of the first images.
@@ -42,31 +42,41 @@ template <class T>
 struct evaluation {
     std::string model;
     accuracy clean;
-    labels clean_predictions;              ///< -1: logits not finite
-    std::vector<attack_row> rows;          ///< one per attack and epsilon
-    std::vector<kept_images<T>> kept;      ///< one per attack and epsilon when settings.keep > 0
-    std::vector<std::string> notes;        ///< results that were not counted, logits that are not finite
+    labels clean_predictions;          ///< -1: logits not finite
+    std::vector<attack_row> rows;      ///< one per attack and epsilon
+    std::vector<kept_images<T>> kept;  ///< one per attack and epsilon when settings.keep > 0
+    std::vector<std::string> notes;    ///< results that were not counted, logits that are not finite
 };
 
 namespace detail {
 
 template <class A>
-const A& attack_of(const A& a) { return a; }
+const A& attack_of(const A& a) {
+    return a;
+}
 template <class A>
-const A& attack_of(const named_attack<A>& a) { return a.attack; }
+const A& attack_of(const named_attack<A>& a) {
+    return a.attack;
+}
 template <class A>
-std::string title_of(const A& a) { return attack_name(a); }
+std::string title_of(const A& a) {
+    return attack_name(a);
+}
 template <class A>
-std::string title_of(const named_attack<A>& a) { return a.name; }
+std::string title_of(const named_attack<A>& a) {
+    return a.name;
+}
 
 /// Runs attacks on one program and judges what they return; the clean logits are computed once.
 template <class P, class T>
 class evaluator {
 public:
-    evaluator(std::string model, const P& program, const basic_images<T>& x, const labels& y, worker_pool& pool, const evaluation_settings& settings)
+    evaluator(std::string model, const P& program, const basic_images<T>& x, const labels& y, worker_pool& pool,
+              const evaluation_settings& settings)
         : program_(program), x_(x), y_(y), pool_(pool), settings_(settings), classes_(program.classes()) {
         require<data_error>(!x.empty(), "evaluate", "number of images", "at least 1", 0);
-        require(settings.confidence > 0 && settings.confidence < 1, "evaluate", "confidence", "a number in (0,1)", settings.confidence);
+        require(settings.confidence > 0 && settings.confidence < 1, "evaluate", "confidence", "a number in (0,1)",
+                settings.confidence);
         require_valid_labels(y, x.size(), classes_, "evaluate");
         result_.model = std::move(model);
         auto clean = predict(program, x, pool, run());
@@ -75,7 +85,8 @@ public:
         for (std::size_t i = 0; i < x.size(); ++i) result_.clean.correct += clean.classes[i] == y[i];
         result_.clean_predictions = std::move(clean.classes);
         if (clean.not_finite > 0)
-            result_.notes.push_back(text(result_.model, ": the logits of ", clean.not_finite, " clean images are NaN or infinite; these count as wrong"));
+            result_.notes.push_back(text(result_.model, ": the logits of ", clean.not_finite,
+                                         " clean images are NaN or infinite; these count as wrong"));
     }
 
     template <class Attack>
@@ -99,7 +110,8 @@ public:
         const auto after = predict_inside(found.adversarial, inside);
         std::vector<std::uint8_t> claimed = found.success;
         for (std::size_t i = 0; i < found.targets.size(); ++i) claimed[i] = claimed[i] && found.targets[i] != y_[i];
-        judge(row, attack_evidence<T>{x_, found.adversarial, y_, classes_, clean_logits_, after.logits, inside, claimed}, settings_.confidence);
+        judge(row, attack_evidence<T>{x_, found.adversarial, y_, classes_, clean_logits_, after.logits, inside, claimed},
+              settings_.confidence);
         std::size_t restarts = 1;
         if constexpr (requires { attack.restarts; }) restarts = attack.restarts;
         if (found.trace.columns > 0) row.accuracy_after_step = accuracies(found.trace, restarts);
@@ -119,8 +131,10 @@ public:
             const auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& g) {
                 return g.front().epsilon == row.epsilon && g.front().norm == row.norm;
             });
-            if (group == groups.end()) groups.push_back({row});
-            else group->push_back(row);
+            if (group == groups.end())
+                groups.push_back({row});
+            else
+                group->push_back(row);
         }
         for (const auto& group : groups)
             if (group.size() > 1) result_.rows.push_back(worst_case(group));
@@ -180,12 +194,12 @@ private:
 
 /// Clean and robust accuracy of a model on images [N,C,H,W] in [0,1] with labels, under each of the attacks (or named_attack).
 ///
-/// Every adversarial image is checked apart from its attack: ball and range in real arithmetic, class by a new prediction; see judge.
-/// All numbers but the seconds are the same for any number of threads. Throws data_error or shape_error for images and labels that do not
-/// fit, invalid_argument for settings out of range, `interrupted` when settings.stop becomes true.
+/// Every adversarial image is checked apart from its attack: ball and range in real arithmetic, class by a new prediction; see
+/// judge. All numbers but the seconds are the same for any number of threads. Throws data_error or shape_error for images and
+/// labels that do not fit, invalid_argument for settings out of range, `interrupted` when settings.stop becomes true.
 template <class M, class T, class... Attacks>
-[[nodiscard]] evaluation<T> evaluate(const std::string& name, const M& model, const basic_images<T>& x, const labels& y, worker_pool& pool,
-                                     const evaluation_settings& settings, const Attacks&... attacks) {
+[[nodiscard]] evaluation<T> evaluate(const std::string& name, const M& model, const basic_images<T>& x, const labels& y,
+                                     worker_pool& pool, const evaluation_settings& settings, const Attacks&... attacks) {
     return with_program(model, [&](const auto& program) {
         detail::evaluator<std::remove_cvref_t<decltype(program)>, T> run(name, program, x, y, pool, settings);
         std::size_t index = 0;
@@ -200,11 +214,12 @@ template <class M, class... Attacks>
     return evaluate(name, model, data.x, data.y, pool, settings, attacks...);
 }
 
-/// The same for a range of bounds: each factory makes an attack (or named_attack) from an epsilon, so that its step may depend on it.
+/// The same for a range of bounds: each factory makes an attack (or named_attack) from an epsilon, so that its step may depend on
+/// it.
 template <class M, class T, class... Factories>
 [[nodiscard]] evaluation<T> epsilon_curve(const std::string& name, const M& model, const basic_images<T>& x, const labels& y,
-                                          std::span<const double> epsilons, worker_pool& pool, const evaluation_settings& settings,
-                                          const Factories&... factories) {
+                                          std::span<const double> epsilons, worker_pool& pool,
+                                          const evaluation_settings& settings, const Factories&... factories) {
     return with_program(model, [&](const auto& program) {
         detail::evaluator<std::remove_cvref_t<decltype(program)>, T> run(name, program, x, y, pool, settings);
         std::size_t index = 0;
@@ -217,8 +232,9 @@ template <class M, class T, class... Factories>
     });
 }
 template <class M, class... Factories>
-[[nodiscard]] evaluation<float> epsilon_curve(const std::string& name, const M& model, const dataset& data, std::span<const double> epsilons,
-                                              worker_pool& pool, const evaluation_settings& settings, const Factories&... factories) {
+[[nodiscard]] evaluation<float> epsilon_curve(const std::string& name, const M& model, const dataset& data,
+                                              std::span<const double> epsilons, worker_pool& pool,
+                                              const evaluation_settings& settings, const Factories&... factories) {
     return epsilon_curve(name, model, data.x, data.y, epsilons, pool, settings, factories...);
 }
 

@@ -8,19 +8,31 @@ namespace saddle {
     std::string out;
     for (const char c : printable(s)) {
         switch (c) {
-            case '<': out += "&lt;"; break;
-            case '>': out += "&gt;"; break;
-            case '&': out += "&amp;"; break;
-            case '"': out += "&quot;"; break;
-            case '\'': out += "&#39;"; break;
-            default: out += c;
+        case '<':
+            out += "&lt;";
+            break;
+        case '>':
+            out += "&gt;";
+            break;
+        case '&':
+            out += "&amp;";
+            break;
+        case '"':
+            out += "&quot;";
+            break;
+        case '\'':
+            out += "&#39;";
+            break;
+        default:
+            out += c;
         }
     }
     return out;
 }
 
 /// "<name attributes>content</name>"; attributes and content are HTML already.
-[[nodiscard]] inline std::string html_element(const std::string& name, const std::string& attributes, const std::string& content) {
+[[nodiscard]] inline std::string html_element(const std::string& name, const std::string& attributes,
+                                              const std::string& content) {
     return '<' + name + (attributes.empty() ? "" : " ") + attributes + '>' + content + "</" + name + '>';
 }
 

@@ -13,8 +13,10 @@ namespace saddle {
 ///
 /// Images lie in [0,1]. Throws shape_error or data_error for images and labels that do not fit the model.
 template <class M, class T, class Loss = cross_entropy>
-[[nodiscard]] basic_images<T> input_gradients(const M& model, const basic_images<T>& x, const labels& y, worker_pool& pool, const Loss& loss = {}) {
-    static_assert(DifferentiableModel<M>, "saddle: an input gradient needs a model with one: give it input_gradient() (docs/models.md)");
+[[nodiscard]] basic_images<T> input_gradients(const M& model, const basic_images<T>& x, const labels& y, worker_pool& pool,
+                                              const Loss& loss = {}) {
+    static_assert(DifferentiableModel<M>,
+                  "saddle: an input gradient needs a model with one: give it input_gradient() (docs/models.md)");
     return with_program(model, [&](const auto& program) {
         using session = std::remove_cvref_t<decltype(program.make_session())>;
         using V = typename session::vector;
@@ -33,13 +35,14 @@ template <class M, class T, class Loss = cross_entropy>
         pool.for_each((x.size() + lanes - 1) / lanes, [&](std::size_t index, std::size_t worker) {
             auto& state = workers[worker];
             if (!state)
-                state.reset(new worker_state{program.make_session(), lane_vector<T>(elements), lane_vector<T>(elements), lane_vector<T>(outputs),
-                                             lane_vector<T>(outputs), lane_vector<T>(lanes)});
+                state.reset(new worker_state{program.make_session(), lane_vector<T>(elements), lane_vector<T>(elements),
+                                             lane_vector<T>(outputs), lane_vector<T>(outputs), lane_vector<T>(lanes)});
             const std::size_t first = index * lanes, count = std::min(lanes, x.size() - first);
             load_block(x, first, count, lanes, state->x.data());
             for (std::size_t l = 0; l < lanes; ++l) state->label[l] = static_cast<T>(y[first + std::min(l, count - 1)]);
             state->network.forward(state->x.data(), state->logits.data());
-            (void)loss.template evaluate<V>(loss_input<T>{state->logits.data(), program.classes(), lanes, state->label.data()}, state->slopes.data());
+            (void)loss.template evaluate<V>(loss_input<T>{state->logits.data(), program.classes(), lanes, state->label.data()},
+                                            state->slopes.data());
             state->network.backward(state->slopes.data(), state->gradient.data());
             store_block(state->gradient.data(), lanes, result, first, count);
         });
@@ -54,21 +57,26 @@ struct model_gradients {
 };
 
 /// A grid of the given examples: the image, then each model's input gradient. Throws shape_error when sizes differ.
-[[nodiscard]] inline picture_grid gradient_grid(std::string title, const images& x, const labels& y, const std::vector<model_gradients>& models,
-                                                const std::vector<std::size_t>& examples, const std::vector<std::string>& class_names = {}) {
+[[nodiscard]] inline picture_grid gradient_grid(std::string title, const images& x, const labels& y,
+                                                const std::vector<model_gradients>& models,
+                                                const std::vector<std::size_t>& examples,
+                                                const std::vector<std::string>& class_names = {}) {
     picture_grid grid{std::move(title), "Gradient of the loss in the image, ± three standard deviations.", {"image"}, {}};
     for (const auto& m : models) {
-        require<shape_error>(m.gradients.size() == x.size() && m.gradients.each() == x.each(), "gradient_grid", "gradients of '" + m.model + "'",
-                             text(x.size(), " of ", x.each()), text(m.gradients.size(), " of ", m.gradients.each()));
+        require<shape_error>(m.gradients.size() == x.size() && m.gradients.each() == x.each(), "gradient_grid",
+                             "gradients of '" + m.model + "'", text(x.size(), " of ", x.each()),
+                             text(m.gradients.size(), " of ", m.gradients.each()));
         grid.columns.push_back(m.model);
     }
     for (const auto i : examples) {
-        require<shape_error>(i < x.size() && i < y.size(), "gradient_grid", "example", text("less than ", std::min(x.size(), y.size())), i);
+        require<shape_error>(i < x.size() && i < y.size(), "gradient_grid", "example",
+                             text("less than ", std::min(x.size(), y.size())), i);
         const auto cell = [&](value_kind kind, std::span<const float> values, std::string caption) {
             return grid_cell{kind, x.each(), {values.begin(), values.end()}, std::move(caption), false};
         };
         const auto label = static_cast<std::size_t>(y[i]);
-        std::vector<grid_cell> row{cell(value_kind::intensity, x[i], y[i] >= 0 && label < class_names.size() ? class_names[label] : std::to_string(y[i]))};
+        std::vector<grid_cell> row{cell(value_kind::intensity, x[i],
+                                        y[i] >= 0 && label < class_names.size() ? class_names[label] : std::to_string(y[i]))};
         for (const auto& m : models) {
             double squares = 0;
             for (const float g : m.gradients[i]) squares += static_cast<double>(g) * static_cast<double>(g);

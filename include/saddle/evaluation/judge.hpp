@@ -66,25 +66,28 @@ struct attack_evidence {
     const basic_images<T>& adversarial;
     const labels& truth;
     std::size_t classes = 0;
-    std::span<const T> clean_logits, logits;      ///< [N][K] of the original and the adversarial images
-    std::span<const std::uint8_t> inside;         ///< [N] 1 where the adversarial image lies in ball and range
-    std::span<const std::uint8_t> claimed = {};   ///< [N] 1 where the attack says that it succeeded; may be empty
+    std::span<const T> clean_logits, logits;     ///< [N][K] of the original and the adversarial images
+    std::span<const std::uint8_t> inside;        ///< [N] 1 where the adversarial image lies in ball and range
+    std::span<const std::uint8_t> claimed = {};  ///< [N] 1 where the attack says that it succeeded; may be empty
 };
 
-/// Fills the counts of `row` (clean, robust, successes, rejected, invalid_logits, distortions, loss, survived), each example on its own.
+/// Fills the counts of `row` (clean, robust, successes, rejected, invalid_logits, distortions, loss, survived), each example on
+/// its own.
 ///
-/// An example is robust when its clean and its adversarial image are classified correctly. A success needs a correct clean image and
-/// a wrong, valid class for an adversarial image inside ball and range. A result outside is no success and does not lower the robust
-/// accuracy; it is counted in `rejected`, as is a claim that the model does not confirm. Logits that are not finite are never a correct
-/// class, hence not robust, and no success either. Throws shape_error when sizes differ.
+/// An example is robust when its clean and its adversarial image are classified correctly. A success needs a correct clean image
+/// and a wrong, valid class for an adversarial image inside ball and range. A result outside is no success and does not lower the
+/// robust accuracy; it is counted in `rejected`, as is a claim that the model does not confirm. Logits that are not finite are
+/// never a correct class, hence not robust, and no success either. Throws shape_error when sizes differ.
 template <class T>
 void judge(attack_row& row, const attack_evidence<T>& e, double confidence = .95) {
     const std::size_t n = e.original.size(), k = e.classes;
     require<shape_error>(e.adversarial.size() == n && e.adversarial.each() == e.original.each() && e.truth.size() == n, "judge",
-                         "images and labels", text(n, " of each, of one shape"), text(e.adversarial.size(), " and ", e.truth.size()));
+                         "images and labels", text(n, " of each, of one shape"),
+                         text(e.adversarial.size(), " and ", e.truth.size()));
     require<shape_error>(e.clean_logits.size() == n * k && e.logits.size() == n * k && e.inside.size() == n &&
                              (e.claimed.empty() || e.claimed.size() == n),
-                         "judge", "logits and checks", text(n * k, " logits, ", n, " checks"), text(e.logits.size(), ", ", e.inside.size()));
+                         "judge", "logits and checks", text(n * k, " logits, ", n, " checks"),
+                         text(e.logits.size(), ", ", e.inside.size()));
     require_valid_labels(e.truth, n, k, "judge");
     row.clean = row.robust = {0, n, confidence};
     row.successes = row.rejected = row.invalid_logits = 0;
@@ -118,13 +121,17 @@ void judge(attack_row& row, const attack_evidence<T>& e, double confidence = .95
     std::vector<std::string> notes;
     const std::string where = text(row.model, ", ", row.attack, ", epsilon ", row.epsilon, ": ");
     if (row.rejected > 0)
-        notes.push_back(text(where, row.rejected, " results lie outside the ball or [0,1] or are not confirmed by the model; they are not counted as successes"));
-    if (row.invalid_logits > 0) notes.push_back(text(where, row.invalid_logits, " examples have NaN or infinite logits; they count as not robust"));
+        notes.push_back(
+            text(where, row.rejected,
+                 " results lie outside the ball or [0,1] or are not confirmed by the model; they are not counted as successes"));
+    if (row.invalid_logits > 0)
+        notes.push_back(text(where, row.invalid_logits, " examples have NaN or infinite logits; they count as not robust"));
     return notes;
 }
 
-/// What the attacks achieve together on one model at one epsilon and norm: an example is robust only if it survives them all. Distortions
-/// and losses stay empty, calls and seconds are summed. Throws invalid_argument for no rows, shape_error for unlike example counts.
+/// What the attacks achieve together on one model at one epsilon and norm: an example is robust only if it survives them all.
+/// Distortions and losses stay empty, calls and seconds are summed. Throws invalid_argument for no rows, shape_error for unlike
+/// example counts.
 [[nodiscard]] inline attack_row worst_case(const std::vector<attack_row>& rows, std::string name = "worst case") {
     require(!rows.empty(), "worst_case", "number of rows", "at least 1", 0);
     attack_row all = rows.front();
@@ -136,8 +143,8 @@ void judge(attack_row& row, const attack_evidence<T>& e, double confidence = .95
     std::string attacks = rows.front().attack;
     for (std::size_t r = 1; r < rows.size(); ++r) {
         const auto& row = rows[r];
-        require<shape_error>(row.survived.size() == all.survived.size(), "worst_case", "examples of '" + row.attack + "'", all.survived.size(),
-                             row.survived.size());
+        require<shape_error>(row.survived.size() == all.survived.size(), "worst_case", "examples of '" + row.attack + "'",
+                             all.survived.size(), row.survived.size());
         for (std::size_t i = 0; i < all.survived.size(); ++i) all.survived[i] = all.survived[i] && row.survived[i];
         all.rejected += row.rejected;
         all.invalid_logits = std::max(all.invalid_logits, row.invalid_logits);
@@ -153,8 +160,8 @@ void judge(attack_row& row, const attack_evidence<T>& e, double confidence = .95
 /// Compares two models (or attacks) on the same examples by McNemar's exact test. Throws shape_error unless both rows know the
 /// outcome of the same number of examples.
 [[nodiscard]] inline paired_comparison compare(const attack_row& first, const attack_row& second) {
-    require<shape_error>(!first.survived.empty() && first.survived.size() == second.survived.size(), "compare", "examples with outcomes",
-                         text(first.survived.size(), ", more than 0"), second.survived.size());
+    require<shape_error>(!first.survived.empty() && first.survived.size() == second.survived.size(), "compare",
+                         "examples with outcomes", text(first.survived.size(), ", more than 0"), second.survived.size());
     paired_comparison c{first.model, second.model, text(first.attack, ", epsilon ", first.epsilon)};
     for (std::size_t i = 0; i < first.survived.size(); ++i) {
         const bool a = first.survived[i], b = second.survived[i];

@@ -23,14 +23,14 @@ inline double color_scale(const grid_cell& cell) {
 inline void put_diverging(double v, std::uint8_t* rgb) {
     constexpr double zero[] = {247, 247, 247}, plus[] = {178, 24, 43}, minus[] = {33, 102, 172};
     const double share = std::min(1., std::abs(v));
-    for (int k = 0; k < 3; ++k)
-        rgb[k] = static_cast<std::uint8_t>(zero[k] + ((v < 0 ? minus : plus)[k] - zero[k]) * share + .5);
+    for (int k = 0; k < 3; ++k) rgb[k] = static_cast<std::uint8_t>(zero[k] + ((v < 0 ? minus : plus)[k] - zero[k]) * share + .5);
 }
 
 }  // namespace detail
 
-/// Colours of a cell. Images are shown as they are; perturbations and gradients of grey images from blue (negative) over white to red,
-/// of colour images per channel around the middle grey. Throws shape_error unless C is 1 or 3 and the number of values is right.
+/// Colours of a cell. Images are shown as they are; perturbations and gradients of grey images from blue (negative) over white to
+/// red, of colour images per channel around the middle grey. Throws shape_error unless C is 1 or 3 and the number of values is
+/// right.
 [[nodiscard]] inline picture to_picture(const grid_cell& cell) {
     if (cell.kind == value_kind::intensity) return to_picture(std::span<const float>(cell.values), cell.size);
     const double scale = detail::color_scale(cell);
@@ -53,16 +53,19 @@ struct attacked_images {
     const labels& truth;
     const labels& clean_prediction;
     const labels& prediction;
-    std::vector<std::string> class_names = {};   ///< empty: the numbers
+    std::vector<std::string> class_names = {};  ///< empty: the numbers
 };
 
-/// A grid original / perturbation / adversarial of the given examples. Throws shape_error when sizes differ or an example does not exist.
-[[nodiscard]] inline picture_grid adversarial_grid(std::string title, const attacked_images& a, const std::vector<std::size_t>& examples) {
+/// A grid original / perturbation / adversarial of the given examples. Throws shape_error when sizes differ or an example does
+/// not exist.
+[[nodiscard]] inline picture_grid adversarial_grid(std::string title, const attacked_images& a,
+                                                   const std::vector<std::size_t>& examples) {
     const std::size_t n = a.original.size();
-    require<shape_error>(a.adversarial.size() == n && a.adversarial.each() == a.original.each() && a.truth.size() == n &&
-                             a.clean_prediction.size() == n && a.prediction.size() == n,
-                         "adversarial_grid", "images, labels and predictions", text(n, " of each, of one shape"),
-                         text(a.adversarial.size(), ", ", a.truth.size(), ", ", a.clean_prediction.size(), ", ", a.prediction.size()));
+    require<shape_error>(
+        a.adversarial.size() == n && a.adversarial.each() == a.original.each() && a.truth.size() == n &&
+            a.clean_prediction.size() == n && a.prediction.size() == n,
+        "adversarial_grid", "images, labels and predictions", text(n, " of each, of one shape"),
+        text(a.adversarial.size(), ", ", a.truth.size(), ", ", a.clean_prediction.size(), ", ", a.prediction.size()));
     const auto name = [&](std::int32_t k) {
         const bool named = k >= 0 && static_cast<std::size_t>(k) < a.class_names.size();
         return named ? a.class_names[static_cast<std::size_t>(k)] : k < 0 ? std::string("none") : std::to_string(k);
@@ -79,9 +82,11 @@ struct attacked_images {
             return grid_cell{kind, a.original.each(), std::move(values), std::move(caption), wrong};
         };
         const auto predicted = [&](std::int32_t k) { return name(a.truth[i]) + " → " + name(k); };
-        grid.rows.push_back({cell(value_kind::intensity, {x.begin(), x.end()}, predicted(a.clean_prediction[i]), a.clean_prediction[i] != a.truth[i]),
-                             cell(value_kind::difference, std::move(difference), "± " + short_text(largest), false),
-                             cell(value_kind::intensity, {z.begin(), z.end()}, predicted(a.prediction[i]), a.prediction[i] != a.truth[i])});
+        grid.rows.push_back(
+            {cell(value_kind::intensity, {x.begin(), x.end()}, predicted(a.clean_prediction[i]),
+                  a.clean_prediction[i] != a.truth[i]),
+             cell(value_kind::difference, std::move(difference), "± " + short_text(largest), false),
+             cell(value_kind::intensity, {z.begin(), z.end()}, predicted(a.prediction[i]), a.prediction[i] != a.truth[i])});
     }
     return grid;
 }

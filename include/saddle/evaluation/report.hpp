@@ -48,14 +48,15 @@ struct accuracy {
 
 /// A model of the report.
 struct model_summary {
-    std::string name{}, network{}, training{};   ///< training: the recipe in words
+    std::string name{}, network{}, training{};  ///< training: the recipe in words
     std::uint64_t parameters = 0;
     accuracy clean{};
     double training_seconds = not_measured;
     std::vector<setting> settings{};
 };
 
-/// Sizes of the perturbations of one attack, over its successes. L0 counts pixels (a pixel counts once however many channels changed).
+/// Sizes of the perturbations of one attack, over its successes. L0 counts pixels (a pixel counts once however many channels
+/// changed).
 struct distortions {
     sample_summary linf, l2, l1, l0;
 };
@@ -65,21 +66,21 @@ struct attack_row {
     std::string model{}, attack{}, norm{};
     double epsilon = not_measured;
     std::vector<setting> settings{};
-    accuracy clean, robust;                  ///< robust: correct on the clean image and not moved by the attack, of all examples
-    std::size_t successes = 0;               ///< correctly classified examples that the attack changed, verified
-    std::size_t rejected = 0;                ///< results outside ball or range, or not reproduced; not counted as successes
-    std::size_t invalid_logits = 0;          ///< examples, clean or attacked, with NaN or infinite logits
+    accuracy clean, robust;          ///< robust: correct on the clean image and not moved by the attack, of all examples
+    std::size_t successes = 0;       ///< correctly classified examples that the attack changed, verified
+    std::size_t rejected = 0;        ///< results outside ball or range, or not reproduced; not counted as successes
+    std::size_t invalid_logits = 0;  ///< examples, clean or attacked, with NaN or infinite logits
     distortions distortion;
-    double loss = not_measured;              ///< mean cross-entropy on the attacked images
-    std::vector<double> accuracy_after_step; ///< element s: after s iterations (0: the start)
-    std::vector<std::uint8_t> survived;      ///< per example: 1 where `robust` counts it
-    std::uint64_t gradient_calls = 0, forward_calls = 0;   ///< summed over examples
+    double loss = not_measured;                           ///< mean cross-entropy on the attacked images
+    std::vector<double> accuracy_after_step;              ///< element s: after s iterations (0: the start)
+    std::vector<std::uint8_t> survived;                   ///< per example: 1 where `robust` counts it
+    std::uint64_t gradient_calls = 0, forward_calls = 0;  ///< summed over examples
     double seconds = not_measured;
 };
 
 /// Two models on the same examples: those that exactly one of them gets right, and McNemar's exact p-value.
 struct paired_comparison {
-    std::string first, second, setting;      ///< setting: what was compared, e.g. "PGD, epsilon 0.1"
+    std::string first, second, setting;  ///< setting: what was compared, e.g. "PGD, epsilon 0.1"
     std::size_t both = 0, only_first = 0, only_second = 0, neither = 0;
     double p_value = 1;
 };
@@ -112,7 +113,7 @@ struct grid_cell {
     extents size{};
     std::vector<float> values{};
     std::string caption{};
-    bool highlighted = false;   ///< marks a wrong prediction
+    bool highlighted = false;  ///< marks a wrong prediction
 };
 
 /// Pictures in rows (one an example) and named columns.
@@ -125,20 +126,20 @@ struct picture_grid {
 /// Everything a report shows. Plain data: `evaluate` fills rows, the caller the rest; nothing is read from clock or machine.
 struct report {
     std::string title = "Robustness report", date, version = library_version();
-    std::string data_name, data_note;        ///< e.g. "MNIST test", "the first 1,000 images"
+    std::string data_name, data_note;  ///< e.g. "MNIST test", "the first 1,000 images"
     std::uint64_t data_size = 0;
     std::size_t classes = 0;
     extents image;
     std::uint64_t seed = 0;
     std::size_t threads = 0;
-    double epsilon = not_measured;           ///< the one that the summary shows; NaN: the largest with most rows
-    std::vector<setting> build, settings;    ///< how the program was built; what it was asked for
+    double epsilon = not_measured;         ///< the one that the summary shows; NaN: the largest with most rows
+    std::vector<setting> build, settings;  ///< how the program was built; what it was asked for
     std::vector<model_summary> models;
     std::vector<attack_row> rows;
     std::vector<paired_comparison> comparisons;
-    std::vector<chart> charts;               ///< further charts, after those drawn from the rows
+    std::vector<chart> charts;  ///< further charts, after those drawn from the rows
     std::vector<picture_grid> pictures;
-    std::vector<std::string> notes;          ///< what a reader must know, e.g. results that were rejected
+    std::vector<std::string> notes;  ///< what a reader must know, e.g. results that were rejected
 };
 
 }  // namespace saddle

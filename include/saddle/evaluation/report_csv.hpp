@@ -26,13 +26,15 @@ namespace saddle {
         const auto exact = row.robust.exact_interval(), score = row.robust.score_interval();
         std::string steps;
         for (const double a : row.accuracy_after_step) steps += (steps.empty() ? "" : ";") + csv_number(a);
-        std::vector<std::string> fields{r.data_name, row.model, row.attack, row.norm, csv_number(row.epsilon), settings_text(row.settings)};
+        std::vector<std::string> fields{
+            r.data_name, row.model, row.attack, row.norm, csv_number(row.epsilon), settings_text(row.settings)};
         const auto count = [&](std::uint64_t v) { fields.push_back(std::to_string(v)); };
         const auto number = [&](double v) { fields.push_back(csv_number(v)); };
         count(row.robust.examples), count(row.clean.correct), number(row.clean.share()), count(row.robust.correct);
         number(row.robust.share()), number(row.robust.confidence), number(exact.lower), number(exact.upper);
         number(score.lower), number(score.upper), count(row.successes), count(row.rejected), count(row.invalid_logits);
-        for (const auto& d : {row.distortion.linf, row.distortion.l2, row.distortion.l1, row.distortion.l0}) number(d.mean), number(d.median);
+        for (const auto& d : {row.distortion.linf, row.distortion.l2, row.distortion.l1, row.distortion.l0})
+            number(d.mean), number(d.median);
         number(row.loss);
         fields.push_back(steps);
         count(row.gradient_calls), count(row.forward_calls), number(row.seconds), count(r.seed);

@@ -1,6 +1,7 @@
 #pragma once
 #include "saddle/evaluation/charts.hpp"
 #include "saddle/evaluation/html_style.hpp"
+#include "saddle/evaluation/html_table.hpp"
 #include "saddle/evaluation/pictures.hpp"
 #include "saddle/evaluation/report_views.hpp"
 #include "saddle/io/base64.hpp"
@@ -9,40 +10,11 @@ namespace saddle {
 
 namespace detail {
 
-/// A table of HTML: cells are HTML already; columns named in `left` are text.
-class html_table {
-public:
-    html_table& head(const std::vector<std::string>& cells, std::size_t text_columns) {
-        text_columns_ = text_columns;
-        std::string row;
-        for (std::size_t i = 0; i < cells.size(); ++i) row += html_element("th", i < text_columns ? "scope=\"col\" class=\"t\"" : "scope=\"col\"", cells[i]);
-        columns_ = cells.size();
-        head_ = html_element("thead", "", html_element("tr", "", row));
-        return *this;
-    }
-    void group(const std::string& name) {
-        body_ += html_element("tr", "", html_element("th", "class=\"group\" scope=\"rowgroup\" colspan=\"" + std::to_string(columns_) + '"', name));
-    }
-    void row(const std::vector<std::string>& cells, std::size_t strong = none_strong, bool code_last = false) {
-        std::string row;
-        for (std::size_t i = 0; i < cells.size(); ++i) {
-            const char* kind = code_last && i + 1 == cells.size() ? "class=\"code\"" : i == strong ? "class=\"strong\"" : i < text_columns_ ? "class=\"t\"" : "";
-            row += html_element("td", kind, cells[i]);
-        }
-        body_ += html_element("tr", "", row);
-    }
-    [[nodiscard]] std::string finish() const {
-        return html_element("div", "class=\"scroll\"", html_element("table", "", head_ + html_element("tbody", "", body_)));
-    }
-    static constexpr std::size_t none_strong = static_cast<std::size_t>(-1);
-
-private:
-    std::string head_, body_;
-    std::size_t columns_ = 0, text_columns_ = 0;
-};
-
 inline std::string html_section(const std::string& title, const std::string& about, const std::string& content) {
-    return html_element("section", "", html_element("h2", "", title) + (about.empty() ? "" : html_element("p", "class=\"about\"", about)) + content) + '\n';
+    return html_element("section", "",
+                        html_element("h2", "", title) + (about.empty() ? "" : html_element("p", "class=\"about\"", about)) +
+                            content) +
+           '\n';
 }
 
 inline std::string html_range(const accuracy& a) {
@@ -61,7 +33,9 @@ inline std::string html_header(const report& r) {
     if (!r.data_note.empty()) lead += " (" + escape_html(r.data_note) + ')';
     std::string facts;
     const auto fact = [&](const std::string& name, const std::string& value) {
-        if (!value.empty()) facts += html_element("div", "", html_element("dt", "", escape_html(name)) + html_element("dd", "", escape_html(value)));
+        if (!value.empty())
+            facts +=
+                html_element("div", "", html_element("dt", "", escape_html(name)) + html_element("dd", "", escape_html(value)));
     };
     std::string build;
     for (const auto& s : r.build) {
@@ -69,10 +43,13 @@ inline std::string html_header(const report& r) {
         const std::string part = !flag ? value_text(s) : *flag ? s.name : "not " + s.name;
         build += (build.empty() ? "" : ", ") + part;
     }
-    fact("date", r.date), fact("saddle", r.version), fact("seed", std::to_string(r.seed)), fact("threads", std::to_string(r.threads)), fact("build", build);
+    fact("date", r.date), fact("saddle", r.version), fact("seed", std::to_string(r.seed)),
+        fact("threads", std::to_string(r.threads)), fact("build", build);
     for (const auto& s : r.settings) fact(s.name, value_text(s));
-    return html_element("header", "", html_element("h1", "", escape_html(r.title)) + html_element("p", "class=\"lead\"", lead) +
-                                          html_element("dl", "class=\"facts\"", facts)) + '\n';
+    return html_element("header", "",
+                        html_element("h1", "", escape_html(r.title)) + html_element("p", "class=\"lead\"", lead) +
+                            html_element("dl", "class=\"facts\"", facts)) +
+           '\n';
 }
 
 /// A card per model: what it is, then clean and robust accuracy at the summary's epsilon as bars.
@@ -84,8 +61,8 @@ inline std::string html_cards(const report& r) {
         std::string meters, sub;
         const auto meter = [&](const std::string& name, const accuracy& a, const char* kind) {
             const std::string width = a.examples == 0 ? "0" : fixed_text(100 * a.share(), 1);
-            meters += html_element("span", "class=\"name\"", escape_html(name)) +
-                      "<span class=\"track\"><span class=\"fill" + kind + "\" style=\"width:" + width + "%\"></span></span>" +
+            meters += html_element("span", "class=\"name\"", escape_html(name)) + "<span class=\"track\"><span class=\"fill" +
+                      kind + "\" style=\"width:" + width + "%\"></span></span>" +
                       html_element("span", "class=\"value\"", a.examples == 0 ? "–" : percent_text(a.share()) + " %") +
                       html_element("span", "class=\"range\"", html_range(a));
         };
@@ -108,8 +85,9 @@ inline std::string html_cards(const report& r) {
                                   html_element("div", "class=\"meters\"", meters));
     }
     if (cards.empty()) return "";
-    const std::string about = std::isnan(epsilon) ? "Share of correctly classified examples." : "Share of correctly classified examples, clean and under attack at epsilon " +
-                              epsilon_text(epsilon) + ", with the exact confidence interval.";
+    const std::string about = std::isnan(epsilon) ? "Share of correctly classified examples."
+                                                  : "Share of correctly classified examples, clean and under attack at epsilon " +
+                                                        epsilon_text(epsilon) + ", with the exact confidence interval.";
     return html_section("Summary", about, html_element("div", "class=\"cards\"", cards));
 }
 
@@ -117,8 +95,10 @@ inline std::string html_charts(const report& r) {
     std::string figures;
     for (const auto& group : {epsilon_charts(r), iteration_charts(r), r.charts})
         for (const auto& c : group)
-            figures += html_element("figure", "", html_element("h3", "", escape_html(c.title)) + line_chart(c) + chart_legend(c) +
-                                                      (c.caption.empty() ? "" : html_element("figcaption", "", escape_html(c.caption)))) + '\n';
+            figures += html_element("figure", "",
+                                    html_element("h3", "", escape_html(c.title)) + line_chart(c) + chart_legend(c) +
+                                        (c.caption.empty() ? "" : html_element("figcaption", "", escape_html(c.caption)))) +
+                       '\n';
     return figures.empty() ? "" : html_section("Curves", "", html_element("div", "class=\"charts\"", figures));
 }
 
@@ -150,8 +130,9 @@ inline std::string html_overview(const report& r) {
 inline std::string html_rows(const report& r) {
     if (r.rows.empty()) return html_section("Results", "No attacks were run.", "");
     html_table results;
-    results.head({"attack", "norm", "epsilon", "robust accuracy", "successes", "loss", "mean L∞", "mean L2", "mean L1", "mean L0", "gradients",
-                  "forwards", "time"}, 2);
+    results.head({"attack", "norm", "epsilon", "robust accuracy", "successes", "loss", "mean L∞", "mean L2", "mean L1", "mean L0",
+                  "gradients", "forwards", "time"},
+                 2);
     html_table settings;
     settings.head({"model", "attack", "epsilon", "settings"}, 2);
     const std::string* model = nullptr;
@@ -160,14 +141,19 @@ inline std::string html_rows(const report& r) {
             results.group(escape_html(row.model) + ", clean accuracy " + percent_text(row.clean.share()) + " %");
         model = &row.model;
         const auto& d = row.distortion;
-        results.row({escape_html(row.attack), escape_html(row.norm), epsilon_text(row.epsilon), html_share(row.robust), count_text(row.successes),
-                     fixed_text(row.loss, 3), short_text(d.linf.mean), short_text(d.l2.mean), short_text(d.l1.mean), short_text(d.l0.mean),
-                     count_text(row.gradient_calls), count_text(row.forward_calls), duration_text(row.seconds)}, 3);
-        settings.row({escape_html(row.model), escape_html(row.attack), std::isfinite(row.epsilon) ? exact_text(row.epsilon) : "–", escape_html(settings_text(row.settings))},
+        results.row({escape_html(row.attack), escape_html(row.norm), epsilon_text(row.epsilon), html_share(row.robust),
+                     count_text(row.successes), fixed_text(row.loss, 3), short_text(d.linf.mean), short_text(d.l2.mean),
+                     short_text(d.l1.mean), short_text(d.l0.mean), count_text(row.gradient_calls), count_text(row.forward_calls),
+                     duration_text(row.seconds)},
+                    3);
+        settings.row({escape_html(row.model), escape_html(row.attack), std::isfinite(row.epsilon) ? exact_text(row.epsilon) : "–",
+                      escape_html(settings_text(row.settings))},
                      html_table::none_strong, true);
     }
-    return html_section("Measurements", "Distortions are means over successes; gradients and forwards are calls summed over examples.",
-                        html_element("details", r.rows.size() <= 16 ? "open" : "", "<summary>All " + std::to_string(r.rows.size()) + " results</summary>" + results.finish()) +
+    return html_section("Measurements",
+                        "Distortions are means over successes; gradients and forwards are calls summed over examples.",
+                        html_element("details", r.rows.size() <= 16 ? "open" : "",
+                                     "<summary>All " + std::to_string(r.rows.size()) + " results</summary>" + results.finish()) +
                             html_element("details", "", "<summary>Settings of every attack</summary>" + settings.finish()));
 }
 
@@ -179,18 +165,27 @@ inline std::string html_pictures(const report& r) {
         for (const auto& cells : grid.rows) {
             std::string row;
             for (const auto& cell : cells) {
-                const std::string image = "<img alt=\"" + escape_html(cell.caption) + "\" src=\"data:image/png;base64," + encode_base64(encode_png(to_picture(cell))) + "\">";
-                row += html_element("td", "", image + html_element("span", cell.highlighted ? "class=\"wrong\"" : "", escape_html(cell.caption)));
+                const std::string image = "<img alt=\"" + escape_html(cell.caption) + "\" src=\"data:image/png;base64," +
+                                          encode_base64(encode_png(to_picture(cell))) + "\">";
+                row += html_element(
+                    "td", "", image + html_element("span", cell.highlighted ? "class=\"wrong\"" : "", escape_html(cell.caption)));
             }
             body += html_element("tr", "", row) + '\n';
         }
-        figures += html_element("figure", "", html_element("h3", "", escape_html(grid.title)) +
-                                                  html_element("table", "class=\"shots\"", html_element("thead", "", html_element("tr", "", head)) + html_element("tbody", "", body)) +
-                                                  (grid.caption.empty() ? "" : html_element("figcaption", "", escape_html(grid.caption)))) + '\n';
+        figures += html_element("figure", "",
+                                html_element("h3", "", escape_html(grid.title)) +
+                                    html_element("table", "class=\"shots\"",
+                                                 html_element("thead", "", html_element("tr", "", head)) +
+                                                     html_element("tbody", "", body)) +
+                                    (grid.caption.empty() ? "" : html_element("figcaption", "", escape_html(grid.caption)))) +
+                   '\n';
     }
-    return figures.empty() ? "" : html_section("Pictures",
-        "Perturbations and gradients have their own colour scale: the middle is zero, the ends are the printed magnitude. Captions read label → prediction, red where that is wrong.",
-        html_element("div", "class=\"pictures\"", figures));
+    return figures.empty() ? ""
+                           : html_section("Pictures",
+                                          "Perturbations and gradients have a colour scale of their own, with zero in the "
+                                          "middle; ± is the largest change. "
+                                          "Captions read label → prediction, red where that is wrong.",
+                                          html_element("div", "class=\"pictures\"", figures));
 }
 
 inline std::string html_comparisons(const report& r) {
@@ -198,36 +193,47 @@ inline std::string html_comparisons(const report& r) {
     html_table table;
     table.head({"compared", "first model", "second model", "both right", "only first", "only second", "neither", "p-value"}, 3);
     for (const auto& c : r.comparisons)
-        table.row({escape_html(c.setting), escape_html(c.first), escape_html(c.second), count_text(c.both), count_text(c.only_first),
-                   count_text(c.only_second), count_text(c.neither), escape_html(p_value_text(c.p_value))}, 7);
-    return html_section("Paired comparisons", "Two models on the same examples, by McNemar's exact two-sided test.", table.finish());
+        table.row({escape_html(c.setting), escape_html(c.first), escape_html(c.second), count_text(c.both),
+                   count_text(c.only_first), count_text(c.only_second), count_text(c.neither),
+                   escape_html(p_value_text(c.p_value))},
+                  7);
+    return html_section("Paired comparisons", "Two models on the same examples, by McNemar's exact two-sided test.",
+                        table.finish());
 }
 
 inline std::string html_notes(const report& r) {
     std::string items;
     for (const auto& note : r.notes) items += html_element("li", "", escape_html(note));
-    return items.empty() ? "" : html_element("div", "class=\"notes\" role=\"note\"", "<b>Please note</b>" + html_element("ul", "", items));
+    return items.empty()
+               ? ""
+               : html_element("div", "class=\"notes\" role=\"note\"", "<b>Please note</b>" + html_element("ul", "", items));
 }
 
 inline constexpr const char* html_method =
-    "<div class=\"method\"><p><b>Robust accuracy</b> is the share of all examples that are classified correctly before and after the attack; an example "
+    "<div class=\"method\"><p><b>Robust accuracy</b> is the share of all examples that are classified correctly before and after "
+    "the attack; an example "
     "that is wrong without an attack counts as not robust. An attack gives an upper bound: a stronger attack may find more.</p>"
-    "<p><b>Successes</b> are judged again, apart from the attack: the perturbed image must lie in the ball and in [0,1], computed in double precision, and "
+    "<p><b>Successes</b> are judged again, apart from the attack: the perturbed image must lie in the ball and in [0,1], "
+    "computed in double precision, and "
     "the model must classify it wrongly. What fails this is not counted and is noted above.</p>"
-    "<p><b>Intervals</b> are exact (Clopper and Pearson) at the stated confidence, 95 % unless said otherwise. They cover the choice of examples, not the randomness of training.</p>"
+    "<p><b>Intervals</b> are exact (Clopper and Pearson) at the stated confidence, 95 % unless said otherwise. They cover the "
+    "choice of examples, not the randomness of training.</p>"
     "<p><b>Distances</b> are between the original and the perturbed image with values in [0,1]; L0 counts pixels.</p></div>";
 
 }  // namespace detail
 
-/// The report as one page of HTML that needs nothing else: style, charts (SVG) and pictures (PNG in base64) are inside, no script, no
-/// address of any other place. Throws shape_error for a chart or picture whose sizes do not fit.
+/// The report as one page of HTML that needs nothing else: style, charts (SVG) and pictures (PNG in base64) are inside, no
+/// script, no address of any other place. Throws shape_error for a chart or picture whose sizes do not fit.
 [[nodiscard]] inline std::string html_text(const report& r) {
     using namespace detail;
-    return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n" +
-           html_element("title", "", escape_html(r.title)) + html_element("style", "", std::string(page_style) + chart_style) + "\n</head>\n<body>\n" +
-           html_header(r) + "<main>\n" + html_notes(r) + html_cards(r) + html_charts(r) + html_overview(r) + html_rows(r) + html_comparisons(r) + html_pictures(r) +
+    return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+           "content=\"width=device-width,initial-scale=1\">\n" +
+           html_element("title", "", escape_html(r.title)) + html_element("style", "", std::string(page_style) + chart_style) +
+           "\n</head>\n<body>\n" + html_header(r) + "<main>\n" + html_notes(r) + html_cards(r) + html_charts(r) +
+           html_overview(r) + html_rows(r) + html_comparisons(r) + html_pictures(r) +
            html_section("How to read this", "", html_method) + "</main>\n" +
-           html_element("footer", "", "Made by saddle " + escape_html(r.version) + (r.date.empty() ? "" : " on " + escape_html(r.date)) + '.') +
+           html_element("footer", "",
+                        "Made by saddle " + escape_html(r.version) + (r.date.empty() ? "" : " on " + escape_html(r.date)) + '.') +
            "\n</body>\n</html>\n";
 }
 

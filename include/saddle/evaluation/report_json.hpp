@@ -23,8 +23,10 @@ inline json to_json(const std::vector<setting>& settings) {
     for (const auto& s : settings)
         out[s.name] = std::visit(
             [](const auto& v) -> json {
-                if constexpr (std::is_same_v<std::decay_t<decltype(v)>, double>) return to_json(v);
-                else return v;
+                if constexpr (std::is_same_v<std::decay_t<decltype(v)>, double>)
+                    return to_json(v);
+                else
+                    return v;
             },
             s.value);
     return out;
@@ -40,8 +42,12 @@ inline json to_json(const accuracy& a) {
 }
 inline json to_json(const sample_summary& s) { return {{"mean", to_json(s.mean)}, {"median", to_json(s.median)}}; }
 inline json to_json(const model_summary& m) {
-    return {{"name", m.name},         {"network", m.network},         {"parameters", m.parameters},
-            {"training", m.training}, {"clean", to_json(m.clean)},    {"training_seconds", to_json(m.training_seconds)},
+    return {{"name", m.name},
+            {"network", m.network},
+            {"parameters", m.parameters},
+            {"training", m.training},
+            {"clean", to_json(m.clean)},
+            {"training_seconds", to_json(m.training_seconds)},
             {"settings", to_json(m.settings)}};
 }
 inline json to_json(const attack_row& row) {
@@ -67,8 +73,9 @@ inline json to_json(const attack_row& row) {
             {"survived", survived}};
 }
 inline json to_json(const paired_comparison& c) {
-    return {{"first", c.first},           {"second", c.second},           {"setting", c.setting}, {"both", c.both},
-            {"only_first", c.only_first}, {"only_second", c.only_second}, {"neither", c.neither}, {"p_value", to_json(c.p_value)}};
+    return {{"first", c.first},     {"second", c.second},           {"setting", c.setting},
+            {"both", c.both},       {"only_first", c.only_first},   {"only_second", c.only_second},
+            {"neither", c.neither}, {"p_value", to_json(c.p_value)}};
 }
 inline json to_json(const chart& c) {
     json curves = json::array();
@@ -78,7 +85,8 @@ inline json to_json(const chart& c) {
                           {"y", to_json(line.y)},
                           {"lower", to_json(line.lower)},
                           {"upper", to_json(line.upper)}});
-    return {{"title", c.title}, {"caption", c.caption}, {"x_label", c.x_label}, {"y_label", c.y_label}, {"share", c.share}, {"curves", curves}};
+    return {{"title", c.title},     {"caption", c.caption}, {"x_label", c.x_label},
+            {"y_label", c.y_label}, {"share", c.share},     {"curves", curves}};
 }
 template <class T>
 json to_json_array(const std::vector<T>& items) {
@@ -89,8 +97,8 @@ json to_json_array(const std::vector<T>& items) {
 
 }  // namespace detail
 
-/// The report as JSON (UTF-8): all settings, the seed and, per attack, which examples survived; numbers read back exactly, those that
-/// are not finite become null, invalid UTF-8 becomes U+FFFD. Pictures and the charts drawn from the rows are left out.
+/// The report as JSON (UTF-8): all settings, the seed and, per attack, which examples survived; numbers read back exactly, those
+/// that are not finite become null, invalid UTF-8 becomes U+FFFD. Pictures and the charts drawn from the rows are left out.
 [[nodiscard]] inline std::string json_text(const report& r) {
     using detail::to_json, detail::to_json_array;
     const detail::json all{{"format", "saddle report"},

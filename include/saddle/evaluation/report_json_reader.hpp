@@ -14,10 +14,14 @@ inline std::vector<double> numbers_of(const json& j) {
 inline std::vector<setting> settings_of(const json& j) {
     std::vector<setting> out;
     for (const auto& [name, v] : j.items()) {
-        if (v.is_boolean()) out.emplace_back(name, v.get<bool>());
-        else if (v.is_number_integer()) out.emplace_back(name, v.get<std::int64_t>());
-        else if (v.is_string()) out.emplace_back(name, v.get<std::string>());
-        else out.emplace_back(name, number_of(v));
+        if (v.is_boolean())
+            out.emplace_back(name, v.get<bool>());
+        else if (v.is_number_integer())
+            out.emplace_back(name, v.get<std::int64_t>());
+        else if (v.is_string())
+            out.emplace_back(name, v.get<std::string>());
+        else
+            out.emplace_back(name, number_of(v));
     }
     return out;
 }
@@ -28,7 +32,12 @@ inline accuracy accuracy_of(const json& j) {
 }
 inline sample_summary summary_of(const json& j) { return {number_of(j.at("mean")), number_of(j.at("median"))}; }
 inline model_summary model_of(const json& j) {
-    return {j.at("name"), j.at("network"), j.at("training"), j.at("parameters"), accuracy_of(j.at("clean")), number_of(j.at("training_seconds")),
+    return {j.at("name"),
+            j.at("network"),
+            j.at("training"),
+            j.at("parameters"),
+            accuracy_of(j.at("clean")),
+            number_of(j.at("training_seconds")),
             settings_of(j.at("settings"))};
 }
 inline attack_row row_of(const json& j) {
@@ -73,7 +82,8 @@ inline chart chart_of(const json& j) {
         report r;
         r.title = j.at("title"), r.date = j.at("date"), r.version = j.at("version");
         const auto& data = j.at("data");
-        r.data_name = data.at("name"), r.data_note = data.at("note"), r.data_size = data.at("size"), r.classes = data.at("classes");
+        r.data_name = data.at("name"), r.data_note = data.at("note"), r.data_size = data.at("size"),
+        r.classes = data.at("classes");
         const auto& shape = data.at("shape");
         r.image = {shape.at(0), shape.at(1), shape.at(2)};
         r.seed = j.at("seed"), r.threads = j.at("threads"), r.epsilon = number_of(j.at("epsilon"));

@@ -65,7 +65,7 @@ namespace detail {
 
 /// Rows of one model and attack, by ascending epsilon.
 struct row_series {
-    std::size_t model = 0, attack = 0;   ///< order of appearance
+    std::size_t model = 0, attack = 0;  ///< order of appearance
     std::string name;
     std::vector<const attack_row*> rows;
 };
@@ -96,19 +96,24 @@ struct row_series {
 
 }  // namespace detail
 
-/// Robust accuracy against epsilon, one chart a norm, with exact confidence intervals; each line starts at the clean accuracy, epsilon 0.
-/// Only attacks that were run at two or more epsilons appear.
+/// Robust accuracy against epsilon, one chart a norm, with exact confidence intervals; each line starts at the clean accuracy,
+/// epsilon 0. Only attacks that were run at two or more epsilons appear.
 [[nodiscard]] inline std::vector<chart> epsilon_charts(const report& r) {
     std::vector<chart> charts;
     for (const auto& norm : distinct(r.rows, [](const auto& row) { return row.norm; })) {
-        chart c{"Robust accuracy against epsilon", "Bars show the exact confidence interval; epsilon 0 is the clean accuracy.",
-                norm.empty() ? "epsilon" : "epsilon (" + norm + ')', "robust accuracy", {}, true};
+        chart c{"Robust accuracy against epsilon",
+                "Bars show the exact confidence interval; epsilon 0 is the clean accuracy.",
+                norm.empty() ? "epsilon" : "epsilon (" + norm + ')',
+                "robust accuracy",
+                {},
+                true};
         for (const auto& s : detail::series_of(r)) {
             if (s.rows.size() < 2 || s.rows.front()->norm != norm) continue;
             curve line = detail::styled(s);
             const auto add = [&](double epsilon, const accuracy& a) {
                 const auto ends = a.exact_interval();
-                line.x.push_back(epsilon), line.y.push_back(a.share()), line.lower.push_back(ends.lower), line.upper.push_back(ends.upper);
+                line.x.push_back(epsilon), line.y.push_back(a.share()), line.lower.push_back(ends.lower),
+                    line.upper.push_back(ends.upper);
             };
             if (s.rows.front()->epsilon > 0) add(0, s.rows.front()->clean);
             for (const auto* row : s.rows) add(row->epsilon, row->robust);
@@ -122,8 +127,12 @@ struct row_series {
 /// Accuracy after every iteration of the attacks that recorded it, at the summary's epsilon.
 [[nodiscard]] inline std::vector<chart> iteration_charts(const report& r) {
     const double epsilon = summary_epsilon(r);
-    chart c{"Accuracy after every iteration", "Epsilon " + epsilon_text(epsilon) + "; iteration 0 is the attack's start.", "iteration",
-            "accuracy", {}, true};
+    chart c{"Accuracy after every iteration",
+            "Epsilon " + epsilon_text(epsilon) + "; iteration 0 is the attack's start.",
+            "iteration",
+            "accuracy",
+            {},
+            true};
     for (const auto& s : detail::series_of(r))
         for (const auto* row : s.rows)
             if (row->epsilon == epsilon && row->accuracy_after_step.size() > 2) {

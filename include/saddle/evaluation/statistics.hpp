@@ -23,7 +23,8 @@ struct interval {
     require(x >= 0 && x <= 1, "incomplete_beta", "argument", "a number in [0,1]", x);
     if (x == 0 || x == 1) return x;
     if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(b, a, 1 - x);  // the fraction converges fast on the other side
-    const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x)) / a;
+    const double front =
+        std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x)) / a;
     constexpr double tiny = 1e-300;
     const auto away_from_zero = [](double v) { return std::abs(v) < tiny ? tiny : v; };
     double c = 1, d = 1 / away_from_zero(1 - (a + b) * x / (a + 1)), fraction = d;
@@ -68,7 +69,8 @@ inline void require_proportion(std::size_t successes, std::size_t trials, double
 }
 
 /// Exact two-sided confidence interval of a proportion (Clopper and Pearson 1934): covers the truth at least `confidence` of the
-/// time, for any sample size. No trials give [0,1]. Throws invalid_argument when successes > trials or confidence is not in (0,1).
+/// time, for any sample size. No trials give [0,1]. Throws invalid_argument when successes > trials or confidence is not in
+/// (0,1).
 [[nodiscard]] inline interval clopper_pearson(std::size_t successes, std::size_t trials, double confidence = .95) {
     detail::require_proportion(successes, trials, confidence, "clopper_pearson");
     const double k = static_cast<double>(successes), n = static_cast<double>(trials), tail = .5 * (1 - confidence);
@@ -80,8 +82,8 @@ inline void require_proportion(std::size_t successes, std::size_t trials, double
     return result;
 }
 
-/// Score interval of a proportion (Wilson 1927): shorter than Clopper-Pearson, covers `confidence` on average. No trials give [0,1].
-/// Throws invalid_argument when successes > trials or confidence is not in (0,1).
+/// Score interval of a proportion (Wilson 1927): shorter than Clopper-Pearson, covers `confidence` on average. No trials give
+/// [0,1]. Throws invalid_argument when successes > trials or confidence is not in (0,1).
 [[nodiscard]] inline interval wilson(std::size_t successes, std::size_t trials, double confidence = .95) {
     detail::require_proportion(successes, trials, confidence, "wilson");
     if (trials == 0) return {};
@@ -91,10 +93,11 @@ inline void require_proportion(std::size_t successes, std::size_t trials, double
     return {successes == 0 ? 0. : std::max(0., centre - half), successes == trials ? 1. : std::min(1., centre + half)};
 }
 
-/// Two-sided p-value of McNemar's exact test: `only_first` and `only_second` count the examples that exactly one of two models gets
-/// right; under the null hypothesis each falls on either side with probability 1/2. 1 when the models never differ.
+/// Two-sided p-value of McNemar's exact test: `only_first` and `only_second` count the examples that exactly one of two models
+/// gets right; under the null hypothesis each falls on either side with probability 1/2. 1 when the models never differ.
 [[nodiscard]] inline double mcnemar_exact(std::size_t only_first, std::size_t only_second) {
-    const double fewer = static_cast<double>(std::min(only_first, only_second)), n = static_cast<double>(only_first + only_second);
+    const double fewer = static_cast<double>(std::min(only_first, only_second)),
+                 n = static_cast<double>(only_first + only_second);
     if (only_first == only_second) return 1;
     return std::min(1., 2 * incomplete_beta(n - fewer, fewer + 1, .5));
 }

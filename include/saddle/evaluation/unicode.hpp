@@ -33,8 +33,10 @@ inline void append_utf8(std::string& out, char32_t code) {
     if (code < 0x800) {
         put(0xC0 | code >> 6);
     } else {
-        if (code < 0x10000) put(0xE0 | code >> 12);
-        else put(0xF0 | code >> 18), put(0x80 | (code >> 12 & 0x3F));
+        if (code < 0x10000)
+            put(0xE0 | code >> 12);
+        else
+            put(0xF0 | code >> 18), put(0x80 | (code >> 12 & 0x3F));
         put(0x80 | (code >> 6 & 0x3F));
     }
     put(0x80 | (code & 0x3F));
@@ -44,8 +46,9 @@ inline void append_utf8(std::string& out, char32_t code) {
 [[nodiscard]] inline std::size_t columns_of(char32_t c) {
     const auto in = [c](char32_t first, char32_t last) { return c >= first && c <= last; };
     if (in(0x300, 0x36F) || in(0x200B, 0x200F) || in(0x20D0, 0x20FF) || in(0xFE00, 0xFE0F) || in(0xFE20, 0xFE2F)) return 0;
-    const bool wide = in(0x1100, 0x115F) || in(0x2E80, 0xA4CF) || in(0xAC00, 0xD7A3) || in(0xF900, 0xFAFF) || in(0xFE30, 0xFE6F) ||
-                      in(0xFF00, 0xFF60) || in(0xFFE0, 0xFFE6) || in(0x1F300, 0x1FAFF) || in(0x20000, 0x3FFFD);
+    const bool wide = in(0x1100, 0x115F) || in(0x2E80, 0xA4CF) || in(0xAC00, 0xD7A3) || in(0xF900, 0xFAFF) ||
+                      in(0xFE30, 0xFE6F) || in(0xFF00, 0xFF60) || in(0xFFE0, 0xFFE6) || in(0x1F300, 0x1FAFF) ||
+                      in(0x20000, 0x3FFFD);
     return wide ? 2 : 1;
 }
 

@@ -60,7 +60,7 @@ struct bfloat16_bits {
 
 struct bool_byte {
     std::uint8_t value;
-    operator int() const { return value != 0; }
+    operator std::uint64_t() const { return value != 0; }
 };
 
 template <class To, class Value>
@@ -69,7 +69,7 @@ template <class To, class Value>
         return !std::isfinite(value) || sizeof(To) >= sizeof(Value) || std::abs(value) <= std::numeric_limits<To>::max();
     } else if constexpr (std::is_floating_point_v<Value>) {
         // Both ends are powers of two (or zero), so they are exact; the upper one is excluded.
-        constexpr Value end = static_cast<Value>(std::numeric_limits<To>::max() / 2 + 1) * 2;
+        constexpr Value end = static_cast<Value>(std::uint64_t{1} << (std::numeric_limits<To>::digits - 1)) * 2;
         return value >= static_cast<Value>(std::numeric_limits<To>::min()) && value < end && value == std::trunc(value);
     } else if constexpr (std::is_floating_point_v<To>) {
         return true;
@@ -80,15 +80,17 @@ template <class To, class Value>
 
 template <class From, class To>
 [[nodiscard]] std::vector<To> convert_elements(std::span<const std::byte> bytes, std::string_view where) {
-    using value_type =
-        std::conditional_t<std::is_arithmetic_v<From>, From, std::conditional_t<std::is_same_v<From, bool_byte>, int, float>>;
+    constexpr bool is_real =
+        std::is_floating_point_v<From> || std::is_same_v<From, half_bits> || std::is_same_v<From, bfloat16_bits>;
+    using integer = std::conditional_t<std::is_signed_v<From>, std::int64_t, std::uint64_t>;
+    using value_type = std::conditional_t<std::is_same_v<From, double>, double, std::conditional_t<is_real, float, integer>>;
     std::vector<To> values(bytes.size() / sizeof(From));
     for (std::size_t i = 0; i < values.size(); ++i) {
         From stored;
         std::memcpy(&stored, bytes.data() + i * sizeof(From), sizeof(From));
-        const auto value = static_cast<value_type>(stored);
+        const auto value = static_cast<value_type>(stored);  // NOLINT(bugprone-signed-char-misuse): a number, not a character
         if (!is_representable<To>(value))
-            throw data_error(text(where, ": element ", i, " is ", +value, ", which ", element_type<To>(), " cannot hold"));
+            throw data_error(text(where, ": element ", i, " is ", value, ", which ", element_type<To>(), " cannot hold"));
         values[i] = static_cast<To>(value);
     }
     return values;

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
-#include <new>
 #include <span>
 #include <string>
 #include <sys/stat.h>

@@ -18,7 +18,7 @@ struct kl_divergence {
     /// Stores the clean prediction.
     template <class V, class T>
     SADDLE_HOST_DEVICE void prepare(const T* logits, std::size_t classes, std::size_t stride, T* state) const {
-        const auto terms = softmax<V>(logits, classes, stride, state);
+        const auto terms = softmax_of<V>(logits, classes, stride, state);
         const V total = terms.total(), log_total = terms.log_total();
         for (std::size_t k = 0; k < classes; ++k) {
             T* p = state + k * stride;
@@ -29,7 +29,7 @@ struct kl_divergence {
 
     template <class V, class T>
     [[nodiscard]] SADDLE_HOST_DEVICE V evaluate(const loss_input<T>& in, T* gradient) const {
-        const auto terms = softmax<V>(in.logits, in.classes, in.stride, gradient);
+        const auto terms = softmax_of<V>(in.logits, in.classes, in.stride, gradient);
         const V total = terms.total(), log_total = terms.log_total();
         V value(0);
         for (std::size_t k = 0; k < in.classes; ++k) {
@@ -43,7 +43,7 @@ struct kl_divergence {
                 lane_values<V>::store(out, lane_values<V>::load(out) / total - p);
             }
         }
-        return value + V(0) * total;   // NaN logits of classes with p = 0 stay visible
+        return value + V(0) * total;  // NaN logits of classes with p = 0 stay visible
     }
     void validate(std::string_view) const {}
 };

@@ -3,7 +3,8 @@
 
 namespace saddle {
 
-/// The logit margin of Carlini & Wagner (2017): M = max_{j != y} z_j - z_y, >= 0 where x is misclassified; targeted M = z_t - max_{j != t} z_j.
+/// The logit margin of Carlini & Wagner (2017): M = max_{j != y} z_j - z_y, >= 0 where x is misclassified; targeted M = z_t -
+/// max_{j != t} z_j.
 ///
 /// Unclipped (default) the objective is M. Clipped it is -(kappa - M)+, whose gradient vanishes once M >= kappa: kappa 0 is the
 /// C&W-inf surrogate, kappa 50 CW+ of the Madry challenge. The maximum runs over the other classes alone: no masked zero takes
@@ -37,7 +38,8 @@ struct logit_margin {
         return margin + check;
     }
     void validate(std::string_view where) const {
-        require(kappa >= 0 && kappa < std::numeric_limits<float>::max(), where, "logit_margin kappa", "a finite number >= 0", kappa);
+        require(kappa >= 0 && kappa < std::numeric_limits<float>::max(), where, "logit_margin kappa", "a finite number >= 0",
+                kappa);
     }
 };
 

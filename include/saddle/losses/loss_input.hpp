@@ -9,24 +9,25 @@ namespace saddle {
 /// What a loss reads of one block. Class k of lane l stands at logits[k * stride + l].
 template <class T>
 struct loss_input {
-    const T* logits = nullptr;   ///< [K][lane]
-    std::size_t classes = 0;     ///< K >= 2
-    std::size_t stride = 1;      ///< lanes of the block
-    const T* label = nullptr;    ///< [lane] the class that the loss compares with, as a number
-    bool targeted = false;       ///< false: move away from `label`; true: move towards it
-    const T* state = nullptr;    ///< [state_rows(K)][lane] what `prepare` stored, for losses that keep something
+    const T* logits = nullptr;  ///< [K][lane]
+    std::size_t classes = 0;    ///< K >= 2
+    std::size_t stride = 1;     ///< lanes of the block
+    const T* label = nullptr;   ///< [lane] the class that the loss compares with, as a number
+    bool targeted = false;      ///< false: move away from `label`; true: move towards it
+    const T* state = nullptr;   ///< [state_rows(K)][lane] what `prepare` stored, for losses that keep something
 };
 
 /// The largest logit of each lane (the first of equals) and whether the lane's logits can be used at all.
 template <class V>
 struct top_logit {
     V value, index;
-    typename lane_values<V>::mask valid;   ///< no NaN, and the largest is finite
+    typename lane_values<V>::mask valid;  ///< no NaN, and the largest is finite
 };
 
 /// Finds the largest logit of each lane; `except` is a class to leave out per lane, -1 for none.
 template <class V, class T>
-[[nodiscard]] SADDLE_HOST_DEVICE top_logit<V> find_top(const T* logits, std::size_t classes, std::size_t stride, const V& except = V(-1)) {
+[[nodiscard]] SADDLE_HOST_DEVICE top_logit<V> find_top(const T* logits, std::size_t classes, std::size_t stride,
+                                                       const V& except = V(-1)) {
     constexpr T infinity = std::numeric_limits<T>::infinity();
     V value(-infinity), index(0);
     auto not_a_number = no_lane<V>();
@@ -35,23 +36,26 @@ template <class V, class T>
         const auto larger = z > value && position != except;
         value = choose(larger, z, value);
         index = choose(larger, position, index);
-        not_a_number = not_a_number || !(z == z);   // xsimd 8 compares != ordered on AVX-512
+        not_a_number = not_a_number || !(z == z);  // xsimd 8 compares != ordered on AVX-512
     }
     return {value, index, !not_a_number && value < V(infinity) && value > V(-infinity)};
 }
 
-/// A loss: `evaluate<V>(input, gradient)` returns, per lane, the objective that an attack ascends and, unless `gradient` is null,
-/// writes its derivative in the logits to gradient[k * stride + lane]. Untargeted, the objective is the loss; targeted, it is minus
-/// the loss on the target. NaN logits give NaN. docs/losses.md
+/// A loss: `evaluate<V>(input, gradient)` returns, per lane, the objective that an attack ascends and, unless `gradient` is
+/// null, writes its derivative in the logits to gradient[k * stride + lane]. Untargeted, the objective is the loss; targeted,
+/// it is minus the loss on the target. NaN logits give NaN. docs/losses.md
 template <class L, class T>
 concept Loss = requires(const L& loss, const loss_input<T>& in, T* gradient) {
     { loss.template evaluate<T>(in, gradient) } -> std::same_as<T>;
     loss.validate(std::string_view());
 };
 
-/// True for losses that keep something of the clean prediction: `prepare<V>(clean logits, classes, stride, state)` fills state_rows(K).
+/// True for losses that keep something of the clean prediction: `prepare<V>(clean logits, classes, stride, state)` fills
+/// state_rows(K).
 template <class L>
-inline constexpr bool keeps_state = requires(std::size_t classes) { L::state_rows(classes); };
+inline constexpr bool keeps_state = requires(std::size_t classes) {
+    L::state_rows(classes);
+};
 
 /// Rows of state per lane; 0 for losses without.
 template <class L>

@@ -63,6 +63,19 @@ struct fixed_string {
     [[nodiscard]] std::string str() const { return {characters, N - 1}; }
 };
 
+namespace detail {
+
+/// How a member of a sequential is named: by its position, or by its `named`.
+template <class L>
+struct naming {
+    static constexpr std::size_t count = 1;
+    static std::string of(std::size_t index) { return std::to_string(index); }
+};
+template <class L>
+inline constexpr bool is_named = false;
+
+}  // namespace detail
+
 /// A layer with the name it has in a state_dict; the empty name makes it transparent (its parts are named as its parent's).
 template <fixed_string Name, class L>
 struct named {
@@ -73,25 +86,17 @@ struct named {
 
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        return append_layer<Shape, Backend, T>(layer, p, input, path);
+        return append_layer<Shape, Backend, T>(layer, p, input, detail::is_named<L> ? join_name(path, detail::naming<L>::of(0)) : path);
     }
 };
 
 namespace detail {
 
-template <class L>
-struct naming {
-    static constexpr std::size_t count = 1;
-    static std::string of(std::size_t index) { return std::to_string(index); }
-};
 template <fixed_string Name, class L>
 struct naming<named<Name, L>> {
     static constexpr std::size_t count = 1;
     static std::string of(std::size_t) { return Name.str(); }
 };
-
-template <class L>
-inline constexpr bool is_named = false;
 template <fixed_string Name, class L>
 inline constexpr bool is_named<named<Name, L>> = true;
 

@@ -18,23 +18,17 @@ template <class Network, class Shape, class Backend, class T>
     return p;
 }
 
-/// A network with its weights: `model<networks::conv_small, shape<1,28,28>, backend::cpu>`. Input [C,H,W] in [0,1], output logits [K].
+/// A plan with its weights: all that training and files need to know of a model, whatever network type it was made from.
 ///
-/// Parameters and buffers are two flat vectors; `structure()` tells names, dimensions and places. The weights change only through
-/// `parameters()` and `buffers()`; `prepare(model)` makes the program that attacks and evaluation run.
-template <class Network, class Shape, class Backend, class T = float>
-class model {
+/// Parameters and buffers are two flat vectors; `structure()` tells names, dimensions and places.
+template <class Backend, class T>
+class weighted_plan {
 public:
     using value_type = T;
     using backend = Backend;
-    using input_shape = Shape;
-    using network = Network;
-    static constexpr std::size_t classes = output_of<Network, Shape>::size;
 
-    /// Weights start as PyTorch's layers do (uniform in ±1/sqrt(fan_in)), keyed by `seed`, the parameter's index and the element.
-    explicit model(std::uint64_t seed = 0) : model(Network{}, seed) {}
-    explicit model(const Network& network, std::uint64_t seed = 0)
-        : plan_(make_plan<Network, Shape, Backend, T>(network)), parameters_(plan_.parameter_count), buffers_(plan_.buffer_count) {
+    weighted_plan(plan structure, std::uint64_t seed)
+        : plan_(std::move(structure)), parameters_(plan_.parameter_count), buffers_(plan_.buffer_count) {
         initialize(seed);
     }
 
@@ -44,7 +38,8 @@ public:
     [[nodiscard]] std::span<T> buffers() { return buffers_; }
     [[nodiscard]] std::span<const T> buffers() const { return buffers_; }
 
-    /// Draws all parameters again and resets the buffers.
+    /// Draws all parameters again, as PyTorch's layers start (uniform in ±1/sqrt(fan_in)), and resets the buffers. Draws are keyed by
+    /// `seed`, the parameter's index and the element.
     void initialize(std::uint64_t seed) {
         for (std::size_t i = 0; i < plan_.parameters.size(); ++i) {
             const auto& info = plan_.parameters[i];
@@ -56,12 +51,44 @@ public:
                                                                                     : static_cast<T>((2. * draws.uniform(0, j) - 1) * bound);
         }
         for (const auto& info : plan_.buffers)
-            std::transform(info.start.begin(), info.start.end(), buffers_.begin() + info.offset, [](double v) { return static_cast<T>(v); });
+            std::transform(info.start.begin(), info.start.end(), buffers_.begin() + static_cast<std::ptrdiff_t>(info.offset),
+                           [](double v) { return static_cast<T>(v); });
     }
 
 private:
     plan plan_;
     lane_vector<T> parameters_, buffers_;
+};
+
+/// A network with its weights: `model<networks::conv_small<>, shape<1,28,28>, backend::cpu>`. Input [C,H,W] in [0,1], output logits [K].
+///
+/// The weights change only through `parameters()` and `buffers()`; `prepare(model)` makes the program that attacks and evaluation run.
+template <class Network, class Shape, class Backend, class T = float>
+class model {
+public:
+    using value_type = T;
+    using backend = Backend;
+    using input_shape = Shape;
+    using network = Network;
+    static constexpr std::size_t classes = output_of<Network, Shape>::size;
+
+    /// Weights start as weighted_plan::initialize draws them from `seed`.
+    explicit model(std::uint64_t seed = 0) : model(Network{}, seed) {}
+    explicit model(const Network& network, std::uint64_t seed = 0) : weights_(make_plan<Network, Shape, Backend, T>(network), seed) {}
+
+    [[nodiscard]] const plan& structure() const { return weights_.structure(); }
+    [[nodiscard]] std::span<T> parameters() { return weights_.parameters(); }
+    [[nodiscard]] std::span<const T> parameters() const { return weights_.parameters(); }
+    [[nodiscard]] std::span<T> buffers() { return weights_.buffers(); }
+    [[nodiscard]] std::span<const T> buffers() const { return weights_.buffers(); }
+    void initialize(std::uint64_t seed) { weights_.initialize(seed); }
+
+    /// The weights without the network's type: trainers take this, so that networks do not multiply what is compiled.
+    operator weighted_plan<Backend, T>&() { return weights_; }
+    operator const weighted_plan<Backend, T>&() const { return weights_; }
+
+private:
+    weighted_plan<Backend, T> weights_;
 };
 
 /// The immutable inference program of a model in evaluation mode: what attacks, evaluation and certification run.

@@ -9,7 +9,7 @@ struct max_pool2d {
     using options = detail::window_options<Size, Size, Options...>;
     template <class Shape>
     using output = typename options::template slide<Shape, Shape::channels>::type;
-    static_assert(2 * options::window.padding <= Size, "saddle: the padding of a pool is at most half its window");
+    static_assert(2 * options::window.padding <= Size && 2 * options::window.padding <= options::window.width, "saddle: the padding of a pool is at most half its window");
 
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
@@ -23,7 +23,7 @@ struct avg_pool2d {
     using options = detail::window_options<Size, Size, Options...>;
     template <class Shape>
     using output = typename options::template slide<Shape, Shape::channels>::type;
-    static_assert(2 * options::window.padding <= Size, "saddle: the padding of a pool is at most half its window");
+    static_assert(2 * options::window.padding <= Size && 2 * options::window.padding <= options::window.width, "saddle: the padding of a pool is at most half its window");
 
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {

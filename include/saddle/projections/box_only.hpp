@@ -37,7 +37,7 @@ public:
             flaw = flaw + (slope - slope);
             io::store(z + e, signed_step(io::load(z + e), slope, length, V(0), V(1)));
         }
-        return !(flaw == V(0));   // NaN included
+        return !(flaw == V(0));  // NaN included
     }
 
 private:
@@ -46,7 +46,8 @@ private:
     const T* x_ = nullptr;
 };
 
-/// No ball: any image in [0,1] (the unbounded attack that must always succeed). Ascent: the sign of the gradient. Uniform start: U[0,1).
+/// No ball: any image in [0,1] (the unbounded attack that must always succeed). Ascent: the sign of the gradient. Uniform
+/// start: U[0,1).
 struct box_only {
     static constexpr std::string_view name = "box_only";
     static constexpr double epsilon = 1;

@@ -4,7 +4,8 @@
 
 namespace saddle {
 
-/// Calls f(quad index, words[4][lane]) for quads first .. first + count - 1 of the lanes' examples; every draw is keyed by its example.
+/// Calls f(quad index, words[4][lane]) for quads first .. first + count - 1 of the lanes' examples; every draw is keyed by its
+/// example.
 template <std::size_t Lanes, class F>
 void for_each_quad(const random_stream& stream, const std::uint64_t* ids, std::size_t count, F&& f) {
     alignas(lane_alignment) std::uint32_t words[4][Lanes];

@@ -9,7 +9,8 @@
 
 namespace saddle {
 
-/// Sign of (far - near) - epsilon in real arithmetic, as a value of that sign; finite values with far >= near >= 0 or both in [0,1].
+/// Sign of (far - near) - epsilon in real arithmetic, as a value of that sign; finite values with far >= near >= 0 or both in
+/// [0,1].
 ///
 /// The difference is split into a rounded part and its exact error (Knuth's two-sum); the sum at the end keeps the sign because
 /// the error is at most half a unit in the last place of the difference.
@@ -72,7 +73,7 @@ inline constexpr double pixel_rounding = static_cast<double>(std::numeric_limits
 /// What a projection aims at before rounding: a little inside, so that the stored image rarely has to be pulled back.
 template <class T>
 [[nodiscard]] inline double rounded_radius(double radius) {
-    return radius * (1 - 2 * pixel_rounding<T>) - std::min(pixel_rounding<T>, radius * 0x1p-10);
+    return radius * (1 - 2 * pixel_rounding<T>)-std::min(pixel_rounding<T>, radius * 0x1p-10);
 }
 
 template <class D>

@@ -76,7 +76,8 @@ public:
         }
         if (!all_inside) find_root(v, inside, peak, lambda);
         registers growth = W::all(pixel_rounding<T>);
-        while (!store(v, z, inside, lambda, growth)) {}
+        while (!store(v, z, inside, lambda, growth)) {
+        }
     }
 
     [[nodiscard]] typename lane_values<V>::mask step(T* z, T* gradient, const T* size) const {
@@ -93,13 +94,15 @@ private:
     using masks = std::array<typename W::mask, W::parts>;
 
     /// How far an element moves: |d| less lambda, at most as far as the range allows.
-    static D shortened(const D& distance, const D& lambda, const D& room) { return smaller(larger(distance - lambda, D(0)), room); }
+    static D shortened(const D& distance, const D& lambda, const D& room) {
+        return smaller(larger(distance - lambda, D(0)), room);
+    }
     static D room_towards(const D& d, const D& x) { return choose(d > D(0), D(1) - x, x); }
 
     void find_root(const T* v, const masks& inside, const registers& peak, registers& lambda) const {
         const D tolerance(1e-13 + (sum_bound(elements_) - 1));
         masks arrived = inside;
-        registers below = W::all(0), above = peak;   // the sum is > epsilon at `below`, <= epsilon at `above`
+        registers below = W::all(0), above = peak;  // the sum is > epsilon at `below`, <= epsilon at `above`
         registers excess_below = W::all(0), excess_above;
         for (std::size_t p = 0; p < W::parts; ++p) excess_above[p] = D(0) - W::load(aim_, p);
         for (std::size_t p = 0; p < W::parts; ++p) {
@@ -137,7 +140,8 @@ private:
         }
     }
 
-    /// Stores the shortened moves, or clip(v) inside. Enlarges lambda where the stored image is still too far; false when any lane was.
+    /// Stores the shortened moves, or clip(v) inside. Enlarges lambda where the stored image is still too far; false when any
+    /// lane was.
     bool store(const T* v, T* z, const masks& inside, registers& lambda, registers& growth) const {
         auto sum = W::all(0);
         typename W::buffer x, at;

@@ -26,7 +26,7 @@ public:
     void centre(const T* x, const double* epsilon) {
         x_ = x;
         for (std::size_t l = 0; l < lanes; ++l) {
-            const double radius = epsilon[l] < 1e-150 ? 0 : std::min(epsilon[l], 1e100);   // its square is a normal double
+            const double radius = epsilon[l] < 1e-150 ? 0 : std::min(epsilon[l], 1e100);  // its square is a normal double
             const double aim = rounded_radius<T>(radius);
             radius_.at[l] = radius;
             bound_.at[l] = square_below(radius);
@@ -63,12 +63,13 @@ public:
         bool all_inside = true;
         for (std::size_t p = 0; p < W::parts; ++p) {
             inside[p] = inside_sum[p] * D(sum_bound(elements_)) <= W::load(bound_, p);
-            t[p] = choose(inside[p], D(1), W::load(aim_, p) / total[p]);   // t² where the range cuts nothing
+            t[p] = choose(inside[p], D(1), W::load(aim_, p) / total[p]);  // t² where the range cuts nothing
             all_inside = all_inside && !any_lane(!inside[p]);
         }
         if (!all_inside) find_root(v, inside, t);
         for (std::size_t p = 0; p < W::parts; ++p) t[p] = sqrt_of(t[p]);
-        while (!store(v, z, inside, t, shrink)) {}
+        while (!store(v, z, inside, t, shrink)) {
+        }
     }
 
     [[nodiscard]] typename lane_values<V>::mask step(T* z, T* gradient, const T* size) const {

@@ -49,7 +49,7 @@ public:
             flaw = flaw + (slope - slope);
             io::store(z + e, signed_step(io::load(z + e), slope, length, io::load(lo_ + e), io::load(hi_ + e)));
         }
-        return !(flaw == V(0));   // NaN included
+        return !(flaw == V(0));  // NaN included
     }
 
 private:

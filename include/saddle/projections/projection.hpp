@@ -16,7 +16,8 @@ inline void require_epsilon(double epsilon, std::string_view where) {
 
 /// A threat: the set of images that an attack may return for x, always cut with the data range [0,1].
 ///
-/// The struct holds settings only, `epsilon` (a double, the real radius) among them; `ball<V>` is the state of one block of lanes:
+/// The struct holds settings only, `epsilon` (a double, the real radius) among them; `ball<V>` is the state of one block of
+/// lanes:
 /// - `memory(elements)`: values of T it needs; constructor (settings, elements, that memory);
 /// - `centre(x, epsilon)`: x [elements][lane] in [0,1], epsilon [lane]; both outlive the ball;
 /// - `project(v, z)`: z = nearest point of ball ∩ range to v in L2, never in place; every lane on its own;

@@ -8,8 +8,8 @@ namespace saddle {
 /// What a step needs to know of a gradient [elements][lane], per lane.
 template <class V>
 struct gradient_summary {
-    V peak;                                  ///< the largest magnitude
-    typename lane_values<V>::mask finite;    ///< no NaN or infinity
+    V peak;                                ///< the largest magnitude
+    typename lane_values<V>::mask finite;  ///< no NaN or infinity
 };
 
 template <class V>
@@ -24,7 +24,8 @@ template <class V>
     return {peak, flaw == V(0)};
 }
 
-/// A power of two per lane that brings a peak into the middle of T's range: neither its square nor its inverse overflows or vanishes.
+/// A power of two per lane that brings a peak into the middle of T's range: neither its square nor its inverse overflows or
+/// vanishes.
 template <class V>
 [[nodiscard]] inline V safe_scale(const V& peak) {
     using T = lane_scalar<V>;
@@ -50,7 +51,8 @@ template <class V>
     return values;
 }
 
-/// gradient <- z + size · gradient / ‖gradient‖2. Lanes whose gradient is zero or not finite get z. Returns the lanes that are finite.
+/// gradient <- z + size · gradient / ‖gradient‖2. Lanes whose gradient is zero or not finite get z. Returns the lanes that are
+/// finite.
 ///
 /// The norm is of the scaled gradient, so slopes of 1e-40 still count: no floor decides what is small (CleverHans PR 1175).
 template <class V>

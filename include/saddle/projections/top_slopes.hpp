@@ -31,8 +31,8 @@ template <class V>
 
 /// gradient <- z + size/k · sign(slope) on the k elements of the largest slope that can move inside [0,1], z elsewhere.
 ///
-/// Of equal slopes the first count. Fewer than k non-zero movable slopes: the others of the k take no step. Lanes whose gradient is
-/// not finite get z. Returns the lanes that are finite. k <= elements; exact for elements < 2^24 in float.
+/// Of equal slopes the first count. Fewer than k non-zero movable slopes: the others of the k take no step. Lanes whose
+/// gradient is not finite get z. Returns the lanes that are finite. k <= elements; exact for elements < 2^24 in float.
 template <class V>
 typename lane_values<V>::mask move_along_largest(const lane_scalar<V>* z, lane_scalar<V>* gradient, std::size_t elements,
                                                  const lane_scalar<V>* size, std::size_t k) {
@@ -48,14 +48,15 @@ typename lane_values<V>::mask move_along_largest(const lane_scalar<V>* z, lane_s
     alignas(lane_alignment) T threshold[io::size], middle[io::size], count[io::size];
     io::store(threshold, peak);
     if (k > 1) {
-        bits low[io::size], high[io::size];   // at least k elements reach `low`, fewer reach `high`
+        bits low[io::size], high[io::size];  // at least k elements reach `low`, fewer reach `high`
         for (std::size_t l = 0; l < io::size; ++l) {
             low[l] = 0;
             high[l] = std::bit_cast<bits>(threshold[l]) + 1;
         }
         for (bool open = true; open;) {
             open = false;
-            for (std::size_t l = 0; l < io::size; ++l) middle[l] = std::bit_cast<T>(static_cast<bits>(low[l] + (high[l] - low[l]) / 2));
+            for (std::size_t l = 0; l < io::size; ++l)
+                middle[l] = std::bit_cast<T>(static_cast<bits>(low[l] + (high[l] - low[l]) / 2));
             io::store(count, detail::count_from<V>(z, gradient, elements, io::load(middle)));
             for (std::size_t l = 0; l < io::size; ++l) {
                 if (high[l] - low[l] <= 1) continue;

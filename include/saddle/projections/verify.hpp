@@ -8,10 +8,10 @@ namespace saddle {
 
 /// What `verify_in_threat` found.
 struct threat_check {
-    std::size_t violations = 0;       ///< images outside ball or range, or with a value that is not finite
-    std::size_t first = 0;            ///< the first such image
-    double largest_distance = 0;      ///< over all finite images, in the projection's norm
-    std::string reason;               ///< why `first` is outside; empty when all are inside
+    std::size_t violations = 0;   ///< images outside ball or range, or with a value that is not finite
+    std::size_t first = 0;        ///< the first such image
+    double largest_distance = 0;  ///< over all finite images, in the projection's norm
+    std::string reason;           ///< why `first` is outside; empty when all are inside
     [[nodiscard]] bool ok() const { return violations == 0; }
 };
 
@@ -34,7 +34,8 @@ private:
 template <class T>
 [[nodiscard]] double distance(const linf&, std::span<const T> x, std::span<const T> z) {
     double largest = 0;
-    for (std::size_t e = 0; e < x.size(); ++e) largest = std::max(largest, std::abs(static_cast<double>(z[e]) - static_cast<double>(x[e])));
+    for (std::size_t e = 0; e < x.size(); ++e)
+        largest = std::max(largest, std::abs(static_cast<double>(z[e]) - static_cast<double>(x[e])));
     return largest;
 }
 template <class T>
@@ -93,7 +94,8 @@ template <class P, class T>
 [[nodiscard]] threat_check verify_in_threat(const basic_images<T>& x, const basic_images<T>& z, const P& projection,
                                             std::span<const double> epsilons = {}) {
     const auto all = distances(projection, x, z);
-    require<shape_error>(epsilons.empty() || epsilons.size() == x.size(), "verify_in_threat", "number of epsilons", x.size(), epsilons.size());
+    require<shape_error>(epsilons.empty() || epsilons.size() == x.size(), "verify_in_threat", "number of epsilons", x.size(),
+                         epsilons.size());
     threat_check check;
     for (std::size_t i = 0; i < x.size(); ++i) {
         const double epsilon = epsilons.empty() ? projection.epsilon : epsilons[i];

@@ -19,8 +19,8 @@ public:
 
     linear_model(extents input, std::vector<T> weights, std::array<T, Classes> bias = {})
         : input_(input), weights_(std::move(weights)), bias_(bias) {
-        require<shape_error>(weights_.size() == Classes * input.size(), "linear_model", "number of weights", Classes * input.size(),
-                             weights_.size());
+        require<shape_error>(weights_.size() == Classes * input.size(), "linear_model", "number of weights",
+                             Classes * input.size(), weights_.size());
     }
     [[nodiscard]] extents input() const { return input_; }
     [[nodiscard]] const std::vector<T>& weights() const { return weights_; }
@@ -81,7 +81,8 @@ public:
         for (std::size_t i = 0; i < x.size(); ++i)
             for (std::size_t e = 0; e < n; ++e) {
                 T sum = 0;
-                for (std::size_t k = 0; k < Classes; ++k) sum -= slopes[i * Classes + k] * curvature_ * (x[i][e] - centres_[k * n + e]);
+                for (std::size_t k = 0; k < Classes; ++k)
+                    sum -= slopes[i * Classes + k] * curvature_ * (x[i][e] - centres_[k * n + e]);
                 gradient[i * n + e] = sum;
             }
     }
@@ -131,7 +132,8 @@ public:
             const std::size_t n = of_->input_.size();
             for (std::size_t k = 0; k < of_->classes_; ++k) {
                 Vector sum(0);
-                for (std::size_t e = 0; e < n; ++e) sum = multiply_add(Vector(of_->weights_[k * n + e]), io::load(x + e * io::size), sum);
+                for (std::size_t e = 0; e < n; ++e)
+                    sum = multiply_add(Vector(of_->weights_[k * n + e]), io::load(x + e * io::size), sum);
                 io::store(logits + k * io::size, sum);
             }
         }

@@ -8,25 +8,25 @@ namespace saddle::testing {
 
 /// How gradients are compared with central finite differences.
 struct gradient_check_options {
-    std::size_t directions = 3;    ///< random directions of unit length, per tensor
-    std::size_t coordinates = 8;   ///< single coordinates, drawn at random, per tensor
-    double step = 1e-5;            ///< of the finite differences
-    std::uint64_t seed = 0;        ///< of all draws, dropout's included
+    std::size_t directions = 3;   ///< random directions of unit length, per tensor
+    std::size_t coordinates = 8;  ///< single coordinates, drawn at random, per tensor
+    double step = 1e-5;           ///< of the finite differences
+    std::uint64_t seed = 0;       ///< of all draws, dropout's included
 };
 
 /// One tensor's comparison: of the derivatives checked, the one furthest off.
 struct gradient_comparison {
-    std::string name;              ///< "input" or the parameter's name
-    double difference = 0;         ///< largest |analytic - finite difference|
-    double size = 0;               ///< largest |analytic| or |finite difference|
+    std::string name;       ///< "input" or the parameter's name
+    double difference = 0;  ///< largest |analytic - finite difference|
+    double size = 0;        ///< largest |analytic| or |finite difference|
 };
 
 /// All comparisons of one model.
 struct gradient_report {
     std::vector<gradient_comparison> tensors;
 
-    /// A tensor's difference over its size, but over at least 1/1000 of the largest size in the report (so that a gradient that is
-    /// 0 by construction, as a bias before batch norm, is not judged by its rounding errors).
+    /// A tensor's difference over its size, or over 1/1000 of the largest size in the report if that is more: a gradient that is 0
+    /// by construction, as a bias before batch norm, is not judged by its rounding errors.
     [[nodiscard]] double relative(const gradient_comparison& c) const {
         double largest = 0;
         for (const auto& other : tensors) largest = std::max(largest, other.size);
@@ -42,15 +42,16 @@ struct gradient_report {
     /// One line per tensor: name, relative error, size.
     [[nodiscard]] std::string describe() const {
         std::string lines;
-        for (const auto& c : tensors) lines += text(c.name, ": relative error ", relative(c), ", largest derivative ", c.size, '\n');
+        for (const auto& c : tensors)
+            lines += text(c.name, ": relative error ", relative(c), ", largest derivative ", c.size, '\n');
         return lines;
     }
 };
 
 /// Compares `gradient` with central differences of `value()` while it moves `at`, the place where `value` reads; restores it.
 template <class Value>
-[[nodiscard]] gradient_comparison compare_gradient(std::string name, std::span<double> at, std::span<const double> gradient, Value&& value,
-                                                   const gradient_check_options& options = {}) {
+[[nodiscard]] gradient_comparison compare_gradient(std::string name, std::span<double> at, std::span<const double> gradient,
+                                                   Value&& value, const gradient_check_options& options = {}) {
     gradient_comparison result{.name = std::move(name)};
     const std::vector<double> start(at.begin(), at.end());
     const auto compare = [&](const std::vector<double>& direction) {

@@ -10,11 +10,12 @@ struct projection_report {
     bool inside = true;             ///< every result satisfies the caller's test of ball and range
     bool idempotent = true;         ///< projecting a result changes no bit
     bool lanes_independent = true;  ///< a lane's bits do not depend on what the other lanes hold
-    double worst_gain = -1;         ///< max over feasible w of <v - z, w - z> / (‖v - z‖ ‖w - z‖): <= rounding for a nearest point
+    double worst_gain = -1;  ///< max over feasible w of <v - z, w - z> / (‖v - z‖ ‖w - z‖): <= rounding for a nearest point
 };
 
-/// Draws `elements` pixels x in [0,1] and points v up to `reach` around them in every lane, projects v, and measures the properties
-/// that any Projection must have. `inside(x, z, epsilon)` judges one image (spans of T): ball and range, in real arithmetic.
+/// Draws `elements` pixels x in [0,1] and points v up to `reach` around them in every lane, projects v, and measures the
+/// properties that any Projection must have. `inside(x, z, epsilon)` judges one image (spans of T): ball and range, in real
+/// arithmetic.
 template <class V, class P, class Inside>
 [[nodiscard]] projection_report check_projection(const P& projection, double epsilon, std::size_t elements, double reach,
                                                  std::uint64_t seed, Inside&& inside) {
@@ -32,7 +33,9 @@ template <class V, class P, class Inside>
     const auto draw = [&](std::uint32_t sample) { return random_stream({.seed = seed, .sample = sample}); };
     for (std::size_t i = 0; i < size; ++i) {
         const float u = draw(0).uniform(i % lanes, i / lanes);
-        x[i] = u < .1f ? T(0) : u > .9f ? T(1) : static_cast<T>(draw(1).uniform(i % lanes, i / lanes));   // ends of the range included
+        x[i] = u < .1f   ? T(0)
+               : u > .9f ? T(1)
+                         : static_cast<T>(draw(1).uniform(i % lanes, i / lanes));  // ends of the range included
         v[i] = x[i] + static_cast<T>(reach) * static_cast<T>(2 * draw(2).uniform(i % lanes, i / lanes) - 1);
     }
     ball_type ball(projection, elements, std::span<T>(memory.data(), memory.size()));
@@ -57,7 +60,8 @@ template <class V, class P, class Inside>
         for (std::size_t l = 0; l < lanes; ++l) {
             double product = 0, there = 0, gap = 0;
             for (std::size_t e = l; e < size; e += lanes) {
-                const double a = static_cast<double>(v[e]) - static_cast<double>(z[e]), b = static_cast<double>(w[e]) - static_cast<double>(z[e]);
+                const double a = static_cast<double>(v[e]) - static_cast<double>(z[e]),
+                             b = static_cast<double>(w[e]) - static_cast<double>(z[e]);
                 product += a * b;
                 there += b * b;
                 gap += a * a;

@@ -272,6 +272,9 @@ private:
     lane_vector<value_type> gradient_, kept_parameters_, kept_buffers_;
 };
 
+template <class Network, class Shape, class Backend, class T, class Objective, class Optimizer, class Schedule, class... Observers>
+trainer(model<Network, Shape, Backend, T>&, Objective, Optimizer, Schedule, trainer_settings, Observers&&...)
+    -> trainer<weighted_plan<Backend, T>, Objective, Optimizer, Schedule, Observers...>;
 template <class Model, class Objective, class Optimizer, class Schedule, class... Observers>
 trainer(Model&, Objective, Optimizer, Schedule, trainer_settings, Observers&&...)
     -> trainer<Model, Objective, Optimizer, Schedule, Observers...>;

@@ -18,7 +18,8 @@ template <class Backend, class Shape, class Network>
 void check_agreement(const Network& network = {}) {
     const auto narrow = compare_with_reference<Network, Shape, Backend, float>(21, network);
     const auto wide = compare_with_reference<Network, Shape, Backend, double>(11, network);
-    INFO(Shape::value << " logits " << narrow.logits << " input " << narrow.input_gradient << " weights " << narrow.weight_gradient << " buffers " << narrow.buffers);
+    INFO(Shape::value << " logits " << narrow.logits << " input " << narrow.input_gradient << " weights "
+                      << narrow.weight_gradient << " buffers " << narrow.buffers);
     CHECK(narrow.worst() <= 1e-5);
     CHECK(wide.worst() <= 1e-12);
 }
@@ -27,9 +28,13 @@ struct cube {
     template <class Shape>
     using output = Shape;
     template <class V>
-    static V value(V x) { return x * x * x; }
+    static V value(V x) {
+        return x * x * x;
+    }
     template <class V>
-    static V derivative(V x) { return 3 * x * x; }
+    static V derivative(V x) {
+        return 3 * x * x;
+    }
 };
 
 }  // namespace
@@ -74,8 +79,10 @@ TEMPLATE_LIST_TEST_CASE("activations agree with the reference", "[backend]", bac
 }
 
 TEMPLATE_LIST_TEST_CASE("activations after layers that may absorb them agree with the reference", "[backend]", backends) {
-    check_agreement<TestType, shape<3, 7, 6>, sequential<conv2d<9, 3, padding<1>>, relu, conv2d<5, 3, padding<1>>, leaky_relu, conv2d<5, 2>, cube>>();
-    check_agreement<TestType, shape<3, 7, 6>, sequential<conv2d<9, 3, padding<1>>, silu, conv2d<5, 3, stride<2>>, softplus, conv2d<5, 1>, saddle::tanh>>();
+    check_agreement<TestType, shape<3, 7, 6>,
+                    sequential<conv2d<9, 3, padding<1>>, relu, conv2d<5, 3, padding<1>>, leaky_relu, conv2d<5, 2>, cube>>();
+    check_agreement<TestType, shape<3, 7, 6>,
+                    sequential<conv2d<9, 3, padding<1>>, silu, conv2d<5, 3, stride<2>>, softplus, conv2d<5, 1>, saddle::tanh>>();
     check_agreement<TestType, shape<3, 7, 6>, sequential<relu, relu, conv2d<4, 3, padding<1>>, sigmoid, relu>>();
 }
 
@@ -84,17 +91,24 @@ TEMPLATE_LIST_TEST_CASE("pools agree with the reference", "[backend]", backends)
     check_agreement<TestType, shape<5, 9, 7>, max_pool2d<3, stride<2>, padding<1>>>();
     check_agreement<TestType, shape<5, 9, 7>, avg_pool2d<3, stride<2>, padding<1>>>();
     check_agreement<TestType, shape<5, 9, 7>, global_avg_pool>();
-    check_agreement<TestType, shape<2, 9, 9>, sequential<conv2d<6, 3>, relu, max_pool2d<2>, conv2d<4, 2, padding<1>>, max_pool2d<2>>>();
-    check_agreement<TestType, shape<2, 9, 9>, sequential<conv2d<6, 3, padding<1>>, max_pool2d<3, stride<2>, padding<1>>, relu, avg_pool2d<2>>>();
+    check_agreement<TestType, shape<2, 9, 9>,
+                    sequential<conv2d<6, 3>, relu, max_pool2d<2>, conv2d<4, 2, padding<1>>, max_pool2d<2>>>();
+    check_agreement<TestType, shape<2, 9, 9>,
+                    sequential<conv2d<6, 3, padding<1>>, max_pool2d<3, stride<2>, padding<1>>, relu, avg_pool2d<2>>>();
 }
 
 TEMPLATE_LIST_TEST_CASE("norms agree with the reference, folded or not", "[backend]", backends) {
-    check_agreement<TestType, shape<5, 4, 6>, normalize>(normalize{.mean = {.1, .2, .3, .4, .5}, .deviation = {.2, .3, .4, .5, .6}});
+    check_agreement<TestType, shape<5, 4, 6>, normalize>(
+        normalize{.mean = {.1, .2, .3, .4, .5}, .deviation = {.2, .3, .4, .5, .6}});
     check_agreement<TestType, shape<5, 4, 6>, batch_norm>();
-    check_agreement<TestType, shape<3, 6, 6>, sequential<conv2d<8, 3, padding<1>>, batch_norm, relu, conv2d<6, 3, no_bias>, batch_norm>>();
-    check_agreement<TestType, shape<3, 6, 6>, sequential<batch_norm, relu, conv2d<8, 3, padding<1>, no_bias>, batch_norm, relu, conv2d<8, 3, padding<1>>>>();
+    check_agreement<TestType, shape<3, 6, 6>,
+                    sequential<conv2d<8, 3, padding<1>>, batch_norm, relu, conv2d<6, 3, no_bias>, batch_norm>>();
+    check_agreement<
+        TestType, shape<3, 6, 6>,
+        sequential<batch_norm, relu, conv2d<8, 3, padding<1>, no_bias>, batch_norm, relu, conv2d<8, 3, padding<1>>>>();
     check_agreement<TestType, shape<8, 4, 6>, group_norm<4>>();
-    check_agreement<TestType, shape<3, 6, 6>, sequential<conv2d<8, 3, padding<1>>, group_norm<2>, relu, conv2d<4, 3>, group_norm<1>>>();
+    check_agreement<TestType, shape<3, 6, 6>,
+                    sequential<conv2d<8, 3, padding<1>>, group_norm<2>, relu, conv2d<4, 3>, group_norm<1>>>();
     check_agreement<TestType, shape<1, 6, 6>, sequential<normalize, conv2d<4, 3, padding<1>>, relu>>(
         sequential<normalize, conv2d<4, 3, padding<1>>, relu>(normalize{.mean = {.1307}, .deviation = {.3081}}, {}, {}));
 }
@@ -107,6 +121,7 @@ TEMPLATE_LIST_TEST_CASE("residuals agree with the reference", "[backend]", backe
     using body = sequential<conv2d<4, 3, padding<1>>, batch_norm, relu, conv2d<4, 3, padding<1>, no_bias>, batch_norm>;
     check_agreement<TestType, shape<4, 6, 5>, sequential<residual<body>, relu, residual<body>>>();
     check_agreement<TestType, shape<4, 6, 5>, residual<relu>>();
-    using projected = residual<sequential<conv2d<6, 3, stride<2>, padding<1>>, relu, conv2d<6, 3, padding<1>>>, sequential<conv2d<6, 1, stride<2>>, batch_norm>>;
+    using projected = residual<sequential<conv2d<6, 3, stride<2>, padding<1>>, relu, conv2d<6, 3, padding<1>>>,
+                               sequential<conv2d<6, 1, stride<2>>, batch_norm>>;
     check_agreement<TestType, shape<4, 7, 5>, sequential<conv2d<4, 3, padding<1>>, relu, projected, relu>>();
 }

@@ -9,10 +9,11 @@ using namespace saddle;
 TEST_CASE("the columns of an image are its windows, zero in the padding", "[backend]") {
     const std::vector<double> image{1, 2, 3, 4};
     std::vector<double> columns(4 * 9);
-    reference_backend::windows_to_columns<double>(image, {1, 2, 2}, {1, 3, 3}, {.height = 2, .width = 2, .stride = 1, .padding = 1}, columns);
-    CHECK(columns == std::vector<double>{0, 0, 0, 0, 1, 2, 0, 3, 4,    //
-                                         0, 0, 0, 1, 2, 0, 3, 4, 0,    //
-                                         0, 1, 2, 0, 3, 4, 0, 0, 0,    //
+    reference_backend::windows_to_columns<double>(image, {1, 2, 2}, {1, 3, 3},
+                                                  {.height = 2, .width = 2, .stride = 1, .padding = 1}, columns);
+    CHECK(columns == std::vector<double>{0, 0, 0, 0, 1, 2, 0, 3, 4,  //
+                                         0, 0, 0, 1, 2, 0, 3, 4, 0,  //
+                                         0, 1, 2, 0, 3, 4, 0, 0, 0,  //
                                          1, 2, 0, 3, 4, 0, 0, 0, 0});
 }
 

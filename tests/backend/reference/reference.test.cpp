@@ -41,7 +41,8 @@ TEST_CASE("training gives the same bits for any number of threads", "[backend]")
     const auto x = random_images<float>(37, picture::value);
     const auto gradient = cotangents<float>(37 * 5);
     const auto train = [&](std::size_t threads) {
-        return train_once<backend::reference, float>(m.structure(), m.parameters(), m.buffers(), x, std::span<const float>(gradient), {}, threads);
+        return train_once<backend::reference, float>(m.structure(), m.parameters(), m.buffers(), x,
+                                                     std::span<const float>(gradient), {}, threads);
     };
     CHECK(train(1).gradient == train(3).gradient);
     CHECK(train(1).buffers == train(3).buffers);
@@ -56,10 +57,14 @@ TEST_CASE("the loss is called once per block of consecutive images", "[backend]"
     worker_pool pool(1);
     std::vector<std::pair<std::size_t, std::size_t>> calls;
     std::vector<double> gradient(m.parameters().size());
-    trainer_type(m.structure(), pool).differentiate(m.parameters(), m.buffers(), x, ids, {}, [&](const double*, std::size_t first, std::size_t count, double* dz) {
-        calls.emplace_back(first, count);
-        std::fill_n(dz, 5 * lanes, 0.);
-    }, gradient);
+    trainer_type(m.structure(), pool)
+        .differentiate(
+            m.parameters(), m.buffers(), x, ids, {},
+            [&](const double*, std::size_t first, std::size_t count, double* dz) {
+                calls.emplace_back(first, count);
+                std::fill_n(dz, 5 * lanes, 0.);
+            },
+            gradient);
     CHECK(calls == std::vector<std::pair<std::size_t, std::size_t>>{{0, lanes}, {lanes, lanes}, {2 * lanes, 1}});
 }
 
@@ -67,15 +72,21 @@ TEST_CASE("training adds to the gradient it is given", "[backend]") {
     const model<linear<2>, shape<3>, backend::reference, double> m(1);
     const auto x = random_images(3, {3, 1, 1});
     const std::vector<double> ones(6, 1.);
-    const auto once = train_once<backend::reference, double>(m.structure(), m.parameters(), m.buffers(), x, std::span<const double>(ones)).gradient;
+    const auto once =
+        train_once<backend::reference, double>(m.structure(), m.parameters(), m.buffers(), x, std::span<const double>(ones))
+            .gradient;
     worker_pool pool(1);
     std::vector<double> gradient(m.parameters().size(), 10.), buffers;
     const std::vector<std::uint64_t> ids(3);
     using trainer_type = backend::reference::trainer_program<double>;
-    trainer_type(m.structure(), pool).differentiate(m.parameters(), buffers, x, ids, {}, [](const double*, std::size_t, std::size_t count, double* dz) {
-        constexpr std::size_t lanes = trainer_type::vector::size;
-        for (std::size_t k = 0; k < 2; ++k)
-            for (std::size_t lane = 0; lane < lanes; ++lane) dz[k * lanes + lane] = lane < count ? 1. : 0.;
-    }, gradient);
+    trainer_type(m.structure(), pool)
+        .differentiate(
+            m.parameters(), buffers, x, ids, {},
+            [](const double*, std::size_t, std::size_t count, double* dz) {
+                constexpr std::size_t lanes = trainer_type::vector::size;
+                for (std::size_t k = 0; k < 2; ++k)
+                    for (std::size_t lane = 0; lane < lanes; ++lane) dz[k * lanes + lane] = lane < count ? 1. : 0.;
+            },
+            gradient);
     for (std::size_t i = 0; i < gradient.size(); ++i) CHECK(gradient[i] == Approx(10 + once[i]));
 }

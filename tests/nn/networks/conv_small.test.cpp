@@ -1,5 +1,5 @@
-#include "saddle/nn/model.hpp"
 #include "saddle/nn/networks/conv_small.hpp"
+#include "saddle/nn/model.hpp"
 #include "support/backends.hpp"
 #include "support/catch.hpp"
 
@@ -8,12 +8,15 @@ using namespace saddle;
 namespace {
 
 template <class Network, class Shape>
-plan structure() { return make_plan<Network, Shape, backend::reference, float>(); }
+plan structure() {
+    return make_plan<Network, Shape, backend::reference, float>();
+}
 
 }  // namespace
 
 TEST_CASE("conv_small has the published parameters and neurons", "[nn]") {
-    const auto mnist = structure<networks::conv_small<>, shape<1, 28, 28>>(), cifar = structure<networks::conv_small<>, shape<3, 32, 32>>();
+    const auto mnist = structure<networks::conv_small<>, shape<1, 28, 28>>(),
+               cifar = structure<networks::conv_small<>, shape<3, 32, 32>>();
     CHECK(mnist.parameter_count == 89'606);
     CHECK(cifar.parameter_count == 125'318);
     const auto neurons = [](const plan& p) {
@@ -35,7 +38,8 @@ TEST_CASE("conv_small's parameters are named as those of an nn.Sequential", "[nn
     const auto p = structure<networks::conv_small<>, shape<1, 28, 28>>();
     std::vector<std::string> names;
     for (const auto& info : p.parameters) names.push_back(info.name);
-    CHECK(names == std::vector<std::string>{"0.weight", "0.bias", "2.weight", "2.bias", "5.weight", "5.bias", "7.weight", "7.bias"});
+    CHECK(names ==
+          std::vector<std::string>{"0.weight", "0.bias", "2.weight", "2.bias", "5.weight", "5.bias", "7.weight", "7.bias"});
 }
 
 TEST_CASE("the number of classes is a parameter of every small network", "[nn]") {

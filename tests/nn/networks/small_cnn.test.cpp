@@ -1,5 +1,5 @@
-#include "saddle/nn/model.hpp"
 #include "saddle/nn/networks/small_cnn.hpp"
+#include "saddle/nn/model.hpp"
 #include "support/backends.hpp"
 #include "support/catch.hpp"
 

@@ -1,5 +1,5 @@
-#include "saddle/nn/model.hpp"
 #include "saddle/nn/networks/wide_resnet.hpp"
+#include "saddle/nn/model.hpp"
 #include "support/backends.hpp"
 #include "support/catch.hpp"
 
@@ -14,11 +14,32 @@ TEST_CASE("the wide ResNets have the published parameters", "[nn]") {
 
 TEST_CASE("a wide ResNet's parameters are named as in TRADES", "[nn]") {
     std::set<std::string> all;
-    for (const auto& info : make_plan<networks::wide_resnet<10, 1>, shape<3, 32, 32>, backend::reference, float>().parameters) all.insert(info.name);
-    CHECK(all == std::set<std::string>{"conv1.weight", "block1.layer.0.bn1.weight", "block1.layer.0.bn1.bias", "block1.layer.0.conv1.weight",
-                                       "block1.layer.0.bn2.weight", "block1.layer.0.bn2.bias", "block1.layer.0.conv2.weight", "block1.layer.0.convShortcut.weight",
-                                       "block2.layer.0.bn1.weight", "block2.layer.0.bn1.bias", "block2.layer.0.conv1.weight", "block2.layer.0.bn2.weight",
-                                       "block2.layer.0.bn2.bias", "block2.layer.0.conv2.weight", "block2.layer.0.convShortcut.weight", "block3.layer.0.bn1.weight",
-                                       "block3.layer.0.bn1.bias", "block3.layer.0.conv1.weight", "block3.layer.0.bn2.weight", "block3.layer.0.bn2.bias",
-                                       "block3.layer.0.conv2.weight", "block3.layer.0.convShortcut.weight", "bn1.weight", "bn1.bias", "fc.weight", "fc.bias"});
+    for (const auto& info : make_plan<networks::wide_resnet<10, 1>, shape<3, 32, 32>, backend::reference, float>().parameters)
+        all.insert(info.name);
+    CHECK(all == std::set<std::string>{"conv1.weight",
+                                       "block1.layer.0.bn1.weight",
+                                       "block1.layer.0.bn1.bias",
+                                       "block1.layer.0.conv1.weight",
+                                       "block1.layer.0.bn2.weight",
+                                       "block1.layer.0.bn2.bias",
+                                       "block1.layer.0.conv2.weight",
+                                       "block1.layer.0.convShortcut.weight",
+                                       "block2.layer.0.bn1.weight",
+                                       "block2.layer.0.bn1.bias",
+                                       "block2.layer.0.conv1.weight",
+                                       "block2.layer.0.bn2.weight",
+                                       "block2.layer.0.bn2.bias",
+                                       "block2.layer.0.conv2.weight",
+                                       "block2.layer.0.convShortcut.weight",
+                                       "block3.layer.0.bn1.weight",
+                                       "block3.layer.0.bn1.bias",
+                                       "block3.layer.0.conv1.weight",
+                                       "block3.layer.0.bn2.weight",
+                                       "block3.layer.0.bn2.bias",
+                                       "block3.layer.0.conv2.weight",
+                                       "block3.layer.0.convShortcut.weight",
+                                       "bn1.weight",
+                                       "bn1.bias",
+                                       "fc.weight",
+                                       "fc.bias"});
 }

@@ -105,7 +105,7 @@ struct batch_norm_state {
         for (std::size_t c = 0; c < moments.size(); ++c) {
             const auto& m = moments[c];
             mean[c] = static_cast<T>((1 - momentum) * mean[c] + momentum * m.mean);
-            variance[c] = static_cast<T>((1 - momentum) * variance[c] + momentum * m.deviations / std::max(1., m.count - 1));
+            variance[c] = static_cast<T>((1 - momentum) * variance[c] + momentum * m.deviations / (m.count - 1));
         }
         *batches += T(1);
     }

@@ -39,7 +39,7 @@ public:
     using T = typename V::value_type;
     static constexpr std::size_t lanes = V::size;
 
-    machine(const plan& p, program_settings settings) : list_(make_steps(p, settings.training)), parameters_(p.parameters), buffers_(p.buffers), settings_(settings) {
+    machine(const plan& p, program_settings settings) : list_(make_steps(p, settings.training)), parameters_(p.parameters), buffers_(p.buffers), parameter_count_(p.parameter_count), buffer_count_(p.buffer_count), settings_(settings) {
         units_.resize(list_.steps.size());
         constants_.resize(list_.steps.size());
         std::size_t used = 0;
@@ -50,6 +50,8 @@ public:
 
     /// Packs weights for the kernels; may be called again after the weights changed. With a pool, its threads share the layers.
     void pack(std::span<const T> parameters, std::span<const T> buffers, worker_pool* pool = nullptr) {
+        require<shape_error>(parameters.size() == parameter_count_ && buffers.size() == buffer_count_, "program", "numbers of parameters and buffers",
+                             text(parameter_count_, " and ", buffer_count_), text(parameters.size(), " and ", buffers.size()));
         values_.assign(parameters.begin(), parameters.end());
         const auto each = [&](std::size_t i, std::size_t) { pack_step(i, parameters, buffers); };
         if (pool) return pool->for_each(list_.steps.size(), each);
@@ -190,6 +192,7 @@ private:
     step_list list_;
     std::vector<parameter_info> parameters_;
     std::vector<buffer_info> buffers_;
+    std::size_t parameter_count_, buffer_count_;
     program_settings settings_;
     std::vector<convolution_unit> units_;
     std::vector<std::size_t> constants_, value_offset_, gradient_offset_;

@@ -49,14 +49,14 @@ public:
 
     program(const plan& p, std::span<const value_type> parameters, std::span<const value_type> buffers, program_settings settings = {})
         : input_(p.input()), classes_(p.classes()), machine_(p, settings) {
-        machine_.pack(parameters, buffers);
+        update(parameters, buffers);
     }
 
     [[nodiscard]] extents input() const { return input_; }
     [[nodiscard]] std::size_t classes() const { return classes_; }
     [[nodiscard]] session_type make_session() const { return session_type(machine_); }
     [[nodiscard]] const machine<V>& steps() const { return machine_; }
-    /// Packs changed weights of the same plan.
+    /// Packs changed weights of the same plan. Throws shape_error when their number does not fit it.
     void update(std::span<const value_type> parameters, std::span<const value_type> buffers) { machine_.pack(parameters, buffers); }
 
 private:

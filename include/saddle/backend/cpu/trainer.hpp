@@ -32,7 +32,7 @@ public:
         require<shape_error>(x.each() == plan_.input(), "differentiate", "extents of an image", plan_.input(), x.each());
         require<shape_error>(ids.size() == x.size(), "differentiate", "number of ids", x.size(), ids.size());
         require<shape_error>(parameters.size() == plan_.parameter_count && gradient.size() == plan_.parameter_count, "differentiate",
-                             "parameters and gradient", plan_.parameter_count, text(parameters.size(), " and ", gradient.size()));
+                             "numbers of parameters and gradients", plan_.parameter_count, text(parameters.size(), " and ", gradient.size()));
         if (x.empty()) return;
         machine_.pack(parameters, buffers, pool_);
         const std::size_t blocks = (x.size() + V::size - 1) / V::size;
@@ -168,6 +168,8 @@ private:
         norms_[i].moments.assign(channels, {});
         for (const auto& part : parts)
             for (std::size_t c = 0; c < channels; ++c) norms_[i].moments[c].merge(part[c]);
+        require<shape_error>(norms_[i].moments[0].count > 1, "differentiate", text("values per channel of batch norm '", machine_.list().steps[i].op.name, "'"),
+                             "more than 1 in training mode", norms_[i].moments[0].count);
     }
     [[nodiscard]] std::vector<channel_slopes> slopes(std::size_t i, const run& at, std::size_t blocks) {
         const auto& op = machine_.list().steps[i].op;

@@ -11,10 +11,10 @@ namespace saddle::reference_backend {
 template <class T>
 struct call {
     const plan& structure;
-    std::size_t index;                                ///< of the operation in the plan: the layer of its draws
-    std::span<const T> parameters, buffers;           ///< of the whole model
-    const training_settings* training = nullptr;      ///< null in evaluation mode
-    std::span<const std::uint64_t> ids{};             ///< of the examples, training mode only
+    std::size_t index;                            ///< of the operation in the plan: the layer of its draws
+    std::span<const T> parameters, buffers;       ///< of the whole model
+    const training_settings* training = nullptr;  ///< null in evaluation mode
+    std::span<const std::uint64_t> ids{};         ///< of the examples, training mode only
 
     [[nodiscard]] const operation& op() const { return structure.operations[index]; }
     [[nodiscard]] std::span<const T> parameter(std::size_t i) const {
@@ -32,8 +32,10 @@ struct call {
 /// Throws shape_error unless flat weights and buffers have the sizes that the plan asks for.
 template <class T>
 void require_fitting(const plan& structure, std::span<const T> parameters, std::span<const T> buffers, std::string_view where) {
-    require<shape_error>(parameters.size() == structure.parameter_count, where, "number of weights", structure.parameter_count, parameters.size());
-    require<shape_error>(buffers.size() == structure.buffer_count, where, "number of buffer values", structure.buffer_count, buffers.size());
+    require<shape_error>(parameters.size() == structure.parameter_count, where, "number of weights", structure.parameter_count,
+                         parameters.size());
+    require<shape_error>(buffers.size() == structure.buffer_count, where, "number of buffer values", structure.buffer_count,
+                         buffers.size());
 }
 
 }  // namespace saddle::reference_backend

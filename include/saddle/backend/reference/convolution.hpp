@@ -57,7 +57,8 @@ void convolution_forward(const call<T>& c, const basic_images<T>& x, basic_image
     const std::size_t taps = in.channels * op.window.height * op.window.width;
     const auto weight = detail::matrix(c.parameter(op.weight), out.channels, taps);
     if (detail::is_linear(op, in)) {
-        detail::matrix(y.values(), y.size(), out.channels) = xt::linalg::dot(detail::matrix(x.values(), x.size(), taps), xt::transpose(weight));
+        detail::matrix(y.values(), y.size(), out.channels) =
+            xt::linalg::dot(detail::matrix(x.values(), x.size(), taps), xt::transpose(weight));
     } else {
         std::vector<T> columns(taps * out.pixels());
         for (std::size_t n = 0; n < x.size(); ++n) {
@@ -79,7 +80,8 @@ void convolution_backward(const call<T>& c, const basic_images<T>& dy, basic_ima
     const std::size_t taps = in.channels * op.window.height * op.window.width;
     const auto weight = detail::matrix(c.parameter(op.weight), out.channels, taps);
     if (detail::is_linear(op, in)) {
-        detail::matrix(dx.values(), dx.size(), taps) += xt::linalg::dot(detail::matrix(dy.values(), dy.size(), out.channels), weight);
+        detail::matrix(dx.values(), dx.size(), taps) +=
+            xt::linalg::dot(detail::matrix(dy.values(), dy.size(), out.channels), weight);
         return;
     }
     for (std::size_t n = 0; n < dx.size(); ++n) {
@@ -96,7 +98,8 @@ void convolution_gradient(const call<T>& c, const basic_images<T>& x, const basi
     const std::size_t taps = in.channels * op.window.height * op.window.width;
     auto weight = detail::matrix(c.part(gradient, op.weight), out.channels, taps);
     if (detail::is_linear(op, in)) {
-        weight += xt::linalg::dot(xt::transpose(detail::matrix(dy.values(), dy.size(), out.channels)), detail::matrix(x.values(), x.size(), taps));
+        weight += xt::linalg::dot(xt::transpose(detail::matrix(dy.values(), dy.size(), out.channels)),
+                                  detail::matrix(x.values(), x.size(), taps));
     } else {
         std::vector<T> columns(taps * out.pixels());
         for (std::size_t n = 0; n < x.size(); ++n) {

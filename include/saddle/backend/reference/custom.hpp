@@ -30,24 +30,28 @@ void custom_forward(const call<T>& c, const basic_images<T>& x, basic_images<T>&
 
 /// dx += the gradient with respect to the input.
 template <class T>
-void custom_backward(const call<T>& c, const basic_images<T>& x, const basic_images<T>& y, const basic_images<T>& dy, basic_images<T>& dx) {
+void custom_backward(const call<T>& c, const basic_images<T>& x, const basic_images<T>& y, const basic_images<T>& dy,
+                     basic_images<T>& dx) {
     const auto kernel = reinterpret_cast<typename custom_signatures<T>::backward>(c.op().custom.backward);
     const auto parameters = detail::custom_parameters(c);
     basic_images<T> own(1, x.each());
     for (std::size_t n = 0; n < x.size(); ++n) {
-        kernel(detail::lane_of<T>(x, n), detail::lane_of<T>(y, n), detail::lane_of<T>(dy, n), parameters, detail::lane_of<T>(own, 0));
+        kernel(detail::lane_of<T>(x, n), detail::lane_of<T>(y, n), detail::lane_of<T>(dy, n), parameters,
+               detail::lane_of<T>(own, 0));
         for (std::size_t i = 0; i < own.values().size(); ++i) dx[n][i] += own.values()[i];
     }
 }
 
 /// gradient += the gradient with respect to the layer's parameters.
 template <class T>
-void custom_gradient(const call<T>& c, const basic_images<T>& x, const basic_images<T>& y, const basic_images<T>& dy, std::span<T> gradient) {
+void custom_gradient(const call<T>& c, const basic_images<T>& x, const basic_images<T>& y, const basic_images<T>& dy,
+                     std::span<T> gradient) {
     if (c.op().parameters == 0) return;
     const auto kernel = reinterpret_cast<typename custom_signatures<T>::gradient>(c.op().custom.gradient);
     std::vector<T*> parts;
     for (std::size_t i = 0; i < c.op().parameters; ++i) parts.push_back(c.part(gradient, c.op().first_parameter + i).data());
-    for (std::size_t n = 0; n < x.size(); ++n) kernel(detail::lane_of<T>(x, n), detail::lane_of<T>(y, n), detail::lane_of<T>(dy, n), parts);
+    for (std::size_t n = 0; n < x.size(); ++n)
+        kernel(detail::lane_of<T>(x, n), detail::lane_of<T>(y, n), detail::lane_of<T>(dy, n), parts);
 }
 
 }  // namespace saddle::reference_backend

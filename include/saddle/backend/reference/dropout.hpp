@@ -20,12 +20,14 @@ void for_each_dropout_factor(const call<T>& c, std::size_t count, std::size_t si
 
 template <class T>
 void dropout_forward(const call<T>& c, const basic_images<T>& x, basic_images<T>& y) {
-    for_each_dropout_factor(c, x.size(), x.each().size(), [&](std::size_t n, std::size_t i, T factor) { y[n][i] = x[n][i] * factor; });
+    for_each_dropout_factor(c, x.size(), x.each().size(),
+                            [&](std::size_t n, std::size_t i, T factor) { y[n][i] = x[n][i] * factor; });
 }
 
 template <class T>
 void dropout_backward(const call<T>& c, const basic_images<T>& dy, basic_images<T>& dx) {
-    for_each_dropout_factor(c, dy.size(), dy.each().size(), [&](std::size_t n, std::size_t i, T factor) { dx[n][i] += dy[n][i] * factor; });
+    for_each_dropout_factor(c, dy.size(), dy.each().size(),
+                            [&](std::size_t n, std::size_t i, T factor) { dx[n][i] += dy[n][i] * factor; });
 }
 
 }  // namespace saddle::reference_backend

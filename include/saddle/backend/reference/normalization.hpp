@@ -20,10 +20,11 @@ template <class T>
 void scale_shift_backward(const call<T>& c, const basic_images<T>& dy, basic_images<T>& dx) {
     const auto deviation = c.buffer(c.op().buffer + 1);
     const extents each = dx.each();
-    for (std::size_t i = 0; i < dx.values().size(); ++i) dx.values()[i] += dy.values()[i] / deviation[i / each.pixels() % each.channels];
+    for (std::size_t i = 0; i < dx.values().size(); ++i)
+        dx.values()[i] += dy.values()[i] / deviation[i / each.pixels() % each.channels];
 }
 
-/// Values that share a mean and a variance: one channel of all images (batch norm), one group of channels of one image (group norm).
+/// Values that share a mean and a variance: a channel of all images (batch norm), a group of channels of one (group norm).
 struct value_set {
     std::size_t first_image, images, first_channel, channels;
 };
@@ -45,7 +46,8 @@ template <class F>
 void for_each_value(const value_set& set, extents each, F&& f) {
     for (std::size_t n = set.first_image; n < set.first_image + set.images; ++n)
         for (std::size_t channel = set.first_channel; channel < set.first_channel + set.channels; ++channel)
-            for (std::size_t pixel = 0; pixel < each.pixels(); ++pixel) f((n * each.channels + channel) * each.pixels() + pixel, channel);
+            for (std::size_t pixel = 0; pixel < each.pixels(); ++pixel)
+                f((n * each.channels + channel) * each.pixels() + pixel, channel);
 }
 
 struct moments {
@@ -58,13 +60,17 @@ template <class T>
 [[nodiscard]] moments moments_of(const basic_images<T>& x, const value_set& set) {
     moments m{.count = static_cast<double>(set.images * set.channels * x.each().pixels())};
     for_each_value(set, x.each(), [&](std::size_t i, std::size_t) { m.mean += x.values()[i] / m.count; });
-    for_each_value(set, x.each(), [&](std::size_t i, std::size_t) { m.variance += (x.values()[i] - m.mean) * (x.values()[i] - m.mean) / m.count; });
+    for_each_value(set, x.each(), [&](std::size_t i, std::size_t) {
+        m.variance += (x.values()[i] - m.mean) * (x.values()[i] - m.mean) / m.count;
+    });
     return m;
 }
 
 /// Batch norm in evaluation mode uses the running moments, which do not depend on the input.
 template <class T>
-[[nodiscard]] bool has_fixed_moments(const call<T>& c) { return c.op().kind == operation_kind::batch_norm && !c.training; }
+[[nodiscard]] bool has_fixed_moments(const call<T>& c) {
+    return c.op().kind == operation_kind::batch_norm && !c.training;
+}
 
 template <class T>
 [[nodiscard]] moments applied_moments(const call<T>& c, const basic_images<T>& x, const value_set& set) {
@@ -76,8 +82,8 @@ template <class T>
 template <class T>
 void normalization_forward(const call<T>& c, const basic_images<T>& x, basic_images<T>& y) {
     if (c.op().kind == operation_kind::batch_norm && c.training)
-        require<shape_error>(x.size() * x.each().pixels() > 1, text("batch_norm ", c.op().name), "values per channel in training mode", "at least 2",
-                             x.size() * x.each().pixels());
+        require<shape_error>(x.size() * x.each().pixels() > 1, text("batch_norm ", c.op().name),
+                             "values per channel in training mode", "at least 2", x.size() * x.each().pixels());
     const auto weight = c.parameter(c.op().weight), bias = c.parameter(c.op().bias);
     for (const auto& set : normalized_sets(c, x)) {
         const moments m = applied_moments(c, x, set);
@@ -128,7 +134,7 @@ void normalization_gradient(const call<T>& c, const basic_images<T>& x, const ba
     }
 }
 
-/// Moves the running mean, the running unbiased variance and the count of a batch norm one batch on (`buffers`: of the whole model).
+/// Moves a batch norm's running mean, running unbiased variance and count one batch on; `buffers` are the whole model's.
 template <class T>
 void update_running_moments(const call<T>& c, const basic_images<T>& x, std::span<T> buffers) {
     const auto& infos = c.structure.buffers;

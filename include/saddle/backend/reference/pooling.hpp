@@ -5,7 +5,7 @@
 
 namespace saddle::reference_backend {
 
-/// Calls f(offset in one image of y, offset in one image of x) for every position of every window that lies inside the input, row by row.
+/// Calls f(offset in one image of y, offset in one image of x) for every position of every window inside the input, row by row.
 template <class F>
 void for_each_window_position(extents in, extents out, const window& w, F&& f) {
     for (std::size_t c = 0; c < out.channels; ++c)
@@ -53,7 +53,8 @@ void average_pool_forward(const call<T>& c, const basic_images<T>& x, basic_imag
     const T size = static_cast<T>(c.op().window.height * c.op().window.width);
     for (std::size_t n = 0; n < x.size(); ++n) {
         std::fill(y[n].begin(), y[n].end(), T(0));
-        for_each_window_position(x.each(), y.each(), c.op().window, [&](std::size_t to, std::size_t from) { y[n][to] += x[n][from]; });
+        for_each_window_position(x.each(), y.each(), c.op().window,
+                                 [&](std::size_t to, std::size_t from) { y[n][to] += x[n][from]; });
         for (auto& mean : y[n]) mean /= size;
     }
 }
@@ -62,7 +63,8 @@ template <class T>
 void average_pool_backward(const call<T>& c, const basic_images<T>& dy, basic_images<T>& dx) {
     const T size = static_cast<T>(c.op().window.height * c.op().window.width);
     for (std::size_t n = 0; n < dx.size(); ++n)
-        for_each_window_position(dx.each(), dy.each(), c.op().window, [&](std::size_t to, std::size_t from) { dx[n][from] += dy[n][to] / size; });
+        for_each_window_position(dx.each(), dy.each(), c.op().window,
+                                 [&](std::size_t to, std::size_t from) { dx[n][from] += dy[n][to] / size; });
 }
 
 }  // namespace saddle::reference_backend

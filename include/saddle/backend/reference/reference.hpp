@@ -81,11 +81,13 @@ public:
 
     /// Adds the gradient of the loss to `gradient` (flat) and moves the running statistics in `buffers` if the settings say so.
     ///
-    /// `loss(logits [K][lane], first, count, logits_gradient [K][lane])` is called per block of consecutive images, lanes >= count idle.
+    /// `loss(logits [K][lane], first, count, logits_gradient [K][lane])` is called per block of consecutive images; lanes from
+    /// count on are idle.
     /// Throws shape_error when a size does not fit.
     template <class Loss>
-    void differentiate(std::span<const T> parameters, std::span<T> buffers, const basic_images<T>& x, std::span<const std::uint64_t> ids,
-                       const training_settings& settings, Loss&& loss, std::span<T> gradient) {
+    void differentiate(std::span<const T> parameters, std::span<T> buffers, const basic_images<T>& x,
+                       std::span<const std::uint64_t> ids, const training_settings& settings, Loss&& loss,
+                       std::span<T> gradient) {
         trace<T> pass(structure_, parameters, buffers, settings, ids);
         pass.forward(x);
         const std::size_t classes = structure_.classes();
@@ -98,9 +100,11 @@ public:
                 to_lane(pass.logits().subspan((first + lane) * classes, classes), vector::size, lane, block.data());
             loss(static_cast<const T*>(block.data()), first, count, block_gradient.data());
             for (std::size_t lane = 0; lane < count; ++lane)
-                from_lane<T>(block_gradient.data(), vector::size, lane, std::span(logits_gradient).subspan((first + lane) * classes, classes));
+                from_lane<T>(block_gradient.data(), vector::size, lane,
+                             std::span(logits_gradient).subspan((first + lane) * classes, classes));
         }
-        require<shape_error>(gradient.size() == parameters.size(), "trainer_program", "size of the gradient", parameters.size(), gradient.size());
+        require<shape_error>(gradient.size() == parameters.size(), "trainer_program", "size of the gradient", parameters.size(),
+                             gradient.size());
         if (!gradient.empty()) pass.backward(logits_gradient, gradient);
         if (settings.update_statistics) pass.update_statistics(buffers);
     }
@@ -113,7 +117,7 @@ private:
 
 namespace saddle::backend {
 
-/// The plain backend on xtensor and BLAS: the oracle that other backends are tested against, and the fallback. Allocates as it goes.
+/// The plain backend on xtensor and BLAS: the oracle that others are tested against, and the fallback. Allocates as it goes.
 struct reference {
     template <class T>
     using program = reference_backend::program<T>;

@@ -34,8 +34,10 @@ public:
 
     /// Runs the plan on a batch and stores every tensor. Throws shape_error when the images or ids do not fit.
     void forward(const basic_images<T>& x) {
-        require<shape_error>(x.each() == structure_->input(), "backend::reference: trace", "extents of the images", structure_->input(), x.each());
-        if (training_) require<shape_error>(ids_.size() == x.size(), "backend::reference: trace", "number of ids", x.size(), ids_.size());
+        require<shape_error>(x.each() == structure_->input(), "backend::reference: trace", "extents of the images",
+                             structure_->input(), x.each());
+        if (training_)
+            require<shape_error>(ids_.size() == x.size(), "backend::reference: trace", "number of ids", x.size(), ids_.size());
         tensors.resize(structure_->tensors.size());
         tensors[0] = x;
         for (std::size_t i = 0; i < structure_->operations.size(); ++i) run_forward(i);
@@ -44,11 +46,12 @@ public:
     /// The logits of the last forward, [N][K].
     [[nodiscard]] std::span<const T> logits() const { return tensors[structure_->output()].values(); }
 
-    /// The input gradient for a gradient of the logits [N][K]; adds the weights' gradient to `gradient` (flat) unless that is empty.
+    /// The input gradient for a gradient of the logits [N][K]; adds the weights' to `gradient` (flat) unless that is empty.
     basic_images<T> backward(std::span<const T> logits_gradient, std::span<T> gradient = {}) const {
-        require<shape_error>(logits_gradient.size() == logits().size(), "backend::reference: trace", "size of the logits' gradient", logits().size(), logits_gradient.size());
-        require<shape_error>(gradient.empty() || gradient.size() == structure_->parameter_count, "backend::reference: trace", "size of the weights' gradient",
-                             structure_->parameter_count, gradient.size());
+        require<shape_error>(logits_gradient.size() == logits().size(), "backend::reference: trace",
+                             "size of the logits' gradient", logits().size(), logits_gradient.size());
+        require<shape_error>(gradient.empty() || gradient.size() == structure_->parameter_count, "backend::reference: trace",
+                             "size of the weights' gradient", structure_->parameter_count, gradient.size());
         std::vector<basic_images<T>> gradients;
         for (const auto& each : structure_->tensors) gradients.emplace_back(tensors[0].size(), each);
         std::copy(logits_gradient.begin(), logits_gradient.end(), gradients[structure_->output()].data());
@@ -78,17 +81,28 @@ private:
         auto& y = tensors[op.output];
         y = basic_images<T>(x.size(), structure_->tensors[op.output]);
         switch (op.kind) {
-            case operation_kind::convolution: return convolution_forward(c, x, y);
-            case operation_kind::scale_shift: return scale_shift_forward(c, x, y);
-            case operation_kind::activation: return activation_forward(c, x, y);
-            case operation_kind::max_pool: return max_pool_forward(c, x, y);
-            case operation_kind::average_pool: return average_pool_forward(c, x, y);
-            case operation_kind::batch_norm:
-            case operation_kind::group_norm: return normalization_forward(c, x, y);
-            case operation_kind::dropout: return dropout_forward(c, x, y);
-            case operation_kind::add: add(x, y), add(tensors[op.second], y); return;
-            case operation_kind::flatten: return add(x, y);
-            case operation_kind::custom: return custom_forward(c, x, y);
+        case operation_kind::convolution:
+            return convolution_forward(c, x, y);
+        case operation_kind::scale_shift:
+            return scale_shift_forward(c, x, y);
+        case operation_kind::activation:
+            return activation_forward(c, x, y);
+        case operation_kind::max_pool:
+            return max_pool_forward(c, x, y);
+        case operation_kind::average_pool:
+            return average_pool_forward(c, x, y);
+        case operation_kind::batch_norm:
+        case operation_kind::group_norm:
+            return normalization_forward(c, x, y);
+        case operation_kind::dropout:
+            return dropout_forward(c, x, y);
+        case operation_kind::add:
+            add(x, y), add(tensors[op.second], y);
+            return;
+        case operation_kind::flatten:
+            return add(x, y);
+        case operation_kind::custom:
+            return custom_forward(c, x, y);
         }
     }
 
@@ -98,17 +112,28 @@ private:
         const auto &x = tensors[op.input], &y = tensors[op.output], &dy = gradients[op.output];
         auto& dx = gradients[op.input];
         switch (op.kind) {
-            case operation_kind::convolution: return convolution_backward(c, dy, dx);
-            case operation_kind::scale_shift: return scale_shift_backward(c, dy, dx);
-            case operation_kind::activation: return activation_backward(c, x, y, dy, dx);
-            case operation_kind::max_pool: return max_pool_backward(c, x, dy, dx);
-            case operation_kind::average_pool: return average_pool_backward(c, dy, dx);
-            case operation_kind::batch_norm:
-            case operation_kind::group_norm: return normalization_backward(c, x, dy, dx);
-            case operation_kind::dropout: return dropout_backward(c, dy, dx);
-            case operation_kind::add: add(dy, dx), add(dy, gradients[op.second]); return;
-            case operation_kind::flatten: return add(dy, dx);
-            case operation_kind::custom: return custom_backward(c, x, y, dy, dx);
+        case operation_kind::convolution:
+            return convolution_backward(c, dy, dx);
+        case operation_kind::scale_shift:
+            return scale_shift_backward(c, dy, dx);
+        case operation_kind::activation:
+            return activation_backward(c, x, y, dy, dx);
+        case operation_kind::max_pool:
+            return max_pool_backward(c, x, dy, dx);
+        case operation_kind::average_pool:
+            return average_pool_backward(c, dy, dx);
+        case operation_kind::batch_norm:
+        case operation_kind::group_norm:
+            return normalization_backward(c, x, dy, dx);
+        case operation_kind::dropout:
+            return dropout_backward(c, dy, dx);
+        case operation_kind::add:
+            add(dy, dx), add(dy, gradients[op.second]);
+            return;
+        case operation_kind::flatten:
+            return add(dy, dx);
+        case operation_kind::custom:
+            return custom_backward(c, x, y, dy, dx);
         }
     }
 
@@ -117,7 +142,8 @@ private:
         const auto& op = c.op();
         const auto &x = tensors[op.input], &y = tensors[op.output], &dy = gradients[op.output];
         if (op.kind == operation_kind::convolution) convolution_gradient(c, x, dy, gradient);
-        if (op.kind == operation_kind::batch_norm || op.kind == operation_kind::group_norm) normalization_gradient(c, x, dy, gradient);
+        if (op.kind == operation_kind::batch_norm || op.kind == operation_kind::group_norm)
+            normalization_gradient(c, x, dy, gradient);
         if (op.kind == operation_kind::custom) custom_gradient(c, x, y, dy, gradient);
     }
 
