@@ -77,7 +77,10 @@ if(SADDLE_NATIVE)
         target_compile_options(saddle_native INTERFACE -march=native)
     endif()
 endif()
-if(SADDLE_SANITIZE)
+if(NOT SADDLE_SANITIZE)
+    # Without optimisation GCC's AVX-512 intrinsics are macros that xsimd 8 does not compile with.
+    target_compile_options(saddle_native INTERFACE $<$<CONFIG:Debug>:-Og>)
+else()
     target_compile_options(saddle_native INTERFACE -fsanitize=${SADDLE_SANITIZE} -fno-sanitize-recover=all
         -fno-omit-frame-pointer)
     target_link_options(saddle_native INTERFACE -fsanitize=${SADDLE_SANITIZE})

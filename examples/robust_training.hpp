@@ -27,13 +27,14 @@
 #include <ctime>
 #include <filesystem>
 
-/// One network on one data set: train, attack, report.
-template <class Network, class Shape, class Backend>
+/// One network on one data set: train, attack, report. It knows the network as a plan, so it is compiled once for all of them.
+template <class Backend>
 class robust_training_run {
 public:
-    using network = saddle::model<Network, Shape, Backend>;
+    using network = saddle::weighted_plan<Backend, float>;
 
-    robust_training_run(const options& o, const saddle::split_dataset& data) : options_(o), data_(data), pool_(o.threads) {}
+    robust_training_run(const options& o, const saddle::split_dataset& data, const saddle::plan& structure)
+        : options_(o), data_(data), structure_(structure), pool_(o.threads) {}
 
     void run() {
         using namespace saddle;
@@ -67,7 +68,7 @@ private:
     void estimate() {
         using namespace saddle;
         const auto sample = first(data_.train, std::min<std::size_t>(512, data_.train.size()));
-        const auto program = prepare(network(options_.seed));
+        const auto program = prepare(network(structure_, options_.seed));
         const auto time = [&] {
             const auto start = std::chrono::steady_clock::now();
             (void)perturb(training_attack(), program, sample.x, sample.y, pool_);
@@ -84,7 +85,7 @@ private:
     trained train(const std::string& name, const Objective& objective, const std::string& recipe) {
         using namespace saddle;
         std::cout << "\n" << recipe << ", " << options_.epochs << " epochs\n";
-        trained result{name, network(options_.seed), {}};
+        trained result{name, network(structure_, options_.seed), {}};
         trainer t(result.weights, objective, adam{.learning_rate = 1e-3}, schedules::constant{},
                   {.epochs = options_.epochs, .batch_size = options_.batch_size, .seed = options_.seed, .threads = options_.threads}, progress_bar{},
                   checkpoint{.path = options_.output + "/" + name + ".checkpoint.safetensors"});
@@ -142,6 +143,7 @@ private:
 
     const options& options_;
     const saddle::split_dataset& data_;
+    saddle::plan structure_;
     saddle::worker_pool pool_;
     saddle::report report_;
 };
@@ -160,14 +162,15 @@ int robust_training(int count, char** arguments) try {
     std::cout << data.train.name << ": " << data.train.size() << " training and " << data.test.size() << " test images " << data.train.x.each() << '\n';
     std::filesystem::create_directories(o->output);
 
-    const auto with_shape = [&]<class Shape>(Shape) {
-        if (o->network == "conv_small") robust_training_run<networks::conv_small<>, Shape, Backend>(*o, data).run();
-        else if (o->network == "small_cnn") robust_training_run<networks::small_cnn<>, Shape, Backend>(*o, data).run();
-        else throw invalid_argument("robust_training: --network; expected conv_small or small_cnn, found " + o->network);
+    const auto structure = [&]<class Shape>(Shape) {
+        if (o->network == "conv_small") return make_plan<networks::conv_small<>, Shape, Backend, float>();
+        if (o->network == "small_cnn") return make_plan<networks::small_cnn<>, Shape, Backend, float>();
+        throw invalid_argument("robust_training: --network; expected conv_small or small_cnn, found " + o->network);
     };
-    if (data.train.x.each() == shape<1, 28, 28>::value) with_shape(shape<1, 28, 28>{});
-    else if (data.train.x.each() == shape<3, 32, 32>::value) with_shape(shape<3, 32, 32>{});
-    else throw shape_error(text("robust_training: extents of the images; expected [1,28,28] or [3,32,32], found ", data.train.x.each()));
+    const auto each = data.train.x.each();
+    const bool grey = each == shape<1, 28, 28>::value;
+    require<shape_error>(grey || each == shape<3, 32, 32>::value, "robust_training", "extents of the images", "[1,28,28] or [3,32,32]", each);
+    robust_training_run<Backend>(*o, data, grey ? structure(shape<1, 28, 28>{}) : structure(shape<3, 32, 32>{})).run();
     return 0;
 } catch (const saddle::interrupted& stop) {
     std::cerr << '\n' << stop.what() << "; the same command goes on from the last checkpoint\n";

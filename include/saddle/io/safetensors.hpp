@@ -50,8 +50,8 @@ template <class T>
 namespace detail {
 
 /// Parses the header; nlohmann's parser keeps the last of two equal keys and nests without limit, this one throws.
-inline nlohmann::json parse_safetensors_header(const std::string& header, const std::string& path) {
-    using json = nlohmann::json;
+inline nlohmann::ordered_json parse_safetensors_header(const std::string& header, const std::string& path) {
+    using json = nlohmann::ordered_json;
     std::vector<std::set<std::string>> keys;
     const auto check = [&](int depth, json::parse_event_t event, json& value) {
         if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
@@ -79,7 +79,7 @@ struct tensor_place {
     std::size_t begin = 0, end = 0;
 };
 
-inline std::vector<std::size_t> sizes_of(const nlohmann::json& object, const char* key, const std::string& where) {
+inline std::vector<std::size_t> sizes_of(const nlohmann::ordered_json& object, const char* key, const std::string& where) {
     const auto found = object.find(key);
     require<io_error>(found != object.end() && found->is_array(), where, text("member '", key, "'"), "a list of sizes",
                       found == object.end() ? "nothing" : found->type_name());
@@ -92,7 +92,7 @@ inline std::vector<std::size_t> sizes_of(const nlohmann::json& object, const cha
     return sizes;
 }
 
-inline tensor_place place_of(const std::string& name, const nlohmann::json& value, std::size_t data_bytes,
+inline tensor_place place_of(const std::string& name, const nlohmann::ordered_json& value, std::size_t data_bytes,
                              const std::string& path) {
     const std::string where = text(path, ": tensor '", name, "'");
     require<io_error>(value.is_object() && value.size() == 3, where, "description",
@@ -169,7 +169,7 @@ inline tensor_place place_of(const std::string& name, const nlohmann::json& valu
 /// Writes a .safetensors file, atomically, with the tensors' data in the given order. Throws invalid_argument for a name that is
 /// empty, reserved, used twice or not UTF-8, shape_error for bytes that do not fit the dimensions, and io_error.
 inline void write_safetensors(const std::string& path, const safetensors_file& file) {
-    nlohmann::json header = nlohmann::json::object();
+    nlohmann::ordered_json header = nlohmann::ordered_json::object();
     if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
     std::size_t offset = 0;
     for (const auto& t : file.tensors) {

@@ -92,9 +92,13 @@ private:
 };
 
 /// The immutable inference program of a model in evaluation mode: what attacks, evaluation and certification run.
+template <class Backend, class T>
+[[nodiscard]] auto prepare(const weighted_plan<Backend, T>& m) {
+    return typename Backend::template program<T>(m.structure(), m.parameters(), m.buffers());
+}
 template <class Network, class Shape, class Backend, class T>
 [[nodiscard]] auto prepare(const model<Network, Shape, Backend, T>& m) {
-    return typename Backend::template program<T>(m.structure(), m.parameters(), m.buffers());
+    return prepare<Backend, T>(static_cast<const weighted_plan<Backend, T>&>(m));
 }
 
 }  // namespace saddle

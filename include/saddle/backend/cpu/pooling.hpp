@@ -26,7 +26,7 @@ void max_pool_forward(const saddle::window& w, block<const T> x, block<T> y) {
                 for (std::size_t iy = rows.first; iy < rows.last; ++iy)
                     for (std::size_t ix = columns.first; ix < columns.last; ++ix) {
                         const V value = V::load_aligned(x.at(c, iy, ix));
-                        best = choose(value > best || value != value, value, best);
+                        best = choose(value > best || !(value == value), value, best);
                     }
                 best.store_aligned(y.at(c, oy, ox));
             }
