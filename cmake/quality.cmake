@@ -33,6 +33,7 @@ if(SADDLE_DOCS)
         set(DOXYGEN_EXCLUDE_SYMBOLS "saddle::detail,saddle::detail::*")
         set(DOXYGEN_STRIP_FROM_PATH ${PROJECT_SOURCE_DIR}/include)
         set(DOXYGEN_FILE_PATTERNS *.hpp *.cuh *.md)
+        set(DOXYGEN_USE_MDFILE_AS_MAINPAGE ${PROJECT_SOURCE_DIR}/docs/README.md)
         doxygen_add_docs(docs ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/docs ALL)
     else()
         add_custom_target(docs ALL COMMAND ${CMAKE_COMMAND} -E echo

@@ -120,7 +120,7 @@ private:
             add_pictures(report_, found, data_.test.x, data_.test.y, options_.epsilon, data_.test.class_names);
             gradients.push_back(input_gradients(program, shown, truth, pool_));
         }
-        add_comparisons(report_, natural.name, madry.name);
+        add_comparisons(report_, natural.name, madry.name, options_.epsilon);
         std::vector<std::size_t> all(shown.size());
         for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
         report_.pictures.push_back(gradient_grid("Input gradients", shown, truth, {{natural.name, gradients[0]}, {madry.name, gradients[1]}}, all, data_.test.class_names));

@@ -43,11 +43,12 @@ inline void add_pictures(report& r, const evaluation<float>& e, const images& x,
     }
 }
 
-/// Adds McNemar's test of the first two models for every attack, norm and epsilon that both were evaluated with.
-inline void add_comparisons(report& r, const std::string& first, const std::string& second) {
+/// Adds McNemar's test of two models for every attack, norm and epsilon that both were evaluated with; only for one epsilon if given.
+inline void add_comparisons(report& r, const std::string& first, const std::string& second, double epsilon = not_measured) {
     for (const auto& a : r.rows)
         for (const auto& b : r.rows)
-            if (a.model == first && b.model == second && a.attack == b.attack && a.norm == b.norm && a.epsilon == b.epsilon)
+            if (a.model == first && b.model == second && a.attack == b.attack && a.norm == b.norm && a.epsilon == b.epsilon &&
+                (std::isnan(epsilon) || a.epsilon == epsilon))
                 r.comparisons.push_back(compare(a, b));
 }
 
