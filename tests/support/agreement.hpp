@@ -94,13 +94,9 @@ agreement compare_training(const Model& m, const Exact& exact, const basic_image
     return result;
 }
 
-/// Both modes on `count` random images, weights off their start; largest relative difference.
-template <class Network, class Shape, class Backend, class T = float>
-agreement compare_with_reference(std::size_t count, const Network& network = {}) {
-    model<Network, Shape, Backend, T> m(network, 1);
-    perturb(m);
-    const model<Network, Shape, backend::reference, double> exact(network);
-    const auto x = random_images<T>(count, Shape::value);
+/// Both modes on images x; largest relative differences.
+template <class Backend, class T>
+agreement compare_with_reference(const weighted_plan<Backend, T>& m, const weighted_plan<backend::reference, double>& exact, const basic_images<T>& x) {
     agreement result = compare_evaluation(m, exact, x);
     if constexpr (requires { typename Backend::template trainer_program<T>; }) {
         const auto trained = compare_training(m, exact, x);
@@ -109,6 +105,15 @@ agreement compare_with_reference(std::size_t count, const Network& network = {})
         result.buffers = trained.buffers;
     }
     return result;
+}
+
+/// Both modes on `count` random images, weights off their start; largest relative difference.
+template <class Network, class Shape, class Backend, class T = float>
+agreement compare_with_reference(std::size_t count, const Network& network = {}) {
+    weighted_plan<Backend, T> m(make_plan<Network, Shape, Backend, T>(network), 1);
+    perturb(m);
+    const weighted_plan<backend::reference, double> exact(make_plan<Network, Shape, backend::reference, double>(network), 0);
+    return compare_with_reference(m, exact, random_images<T>(count, Shape::value));
 }
 
 }  // namespace saddle::testing

@@ -92,8 +92,8 @@ compare_weight_gradient(TrainerProgram&& trainer, const plan& structure, std::sp
 ///
 /// `m` runs on any host backend. A smooth network reaches about 1e-8; one with ReLU or max-pool does too unless a kink lies within
 /// a step of the images, which random weights and images make unlikely. Throws shape_error for images that do not fit.
-template <class Network, class Shape, class Backend>
-[[nodiscard]] gradient_report check_gradients(const model<Network, Shape, Backend, double>& m, const basic_images<double>& x,
+template <class Backend>
+[[nodiscard]] gradient_report check_gradients(const weighted_plan<Backend, double>& m, const basic_images<double>& x,
                                               const gradient_check_options& options = {}) {
     gradient_report report;
     report.tensors.push_back(compare_input_gradient(prepare(m), x, options));
@@ -102,6 +102,12 @@ template <class Network, class Shape, class Backend>
     for (auto& c : compare_weight_gradient(trainer, m.structure(), m.parameters(), m.buffers(), x, options))
         report.tensors.push_back(std::move(c));
     return report;
+}
+
+template <class Network, class Shape, class Backend>
+[[nodiscard]] gradient_report check_gradients(const model<Network, Shape, Backend, double>& m, const basic_images<double>& x,
+                                              const gradient_check_options& options = {}) {
+    return check_gradients<Backend>(static_cast<const weighted_plan<Backend, double>&>(m), x, options);
 }
 
 /// The same for a class of your own that offers `logits` and `input_gradient` in double (docs/models.md): the input only.
