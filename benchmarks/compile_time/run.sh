@@ -7,5 +7,5 @@ measure() {   # name, command
     TIMEFORMAT=%U
     printf '%6s s  %s\n' "$( { time bash -c "$2" >/dev/null 2>&1; } 2>&1 )" "$1"
 }
-for file in examples/*.cpp benchmarks/compile_time/*.cpp; do measure "$file" "g++ $flags -c $file -o /dev/null"; done
+for file in examples/*.cpp examples/*/*.cpp benchmarks/compile_time/*.cpp; do measure "$file" "g++ $flags -c $file -o /dev/null"; done
 while read -r header; do measure "$header" "g++ $flags -fsyntax-only -x c++ $header"; done < <(find include -name '*.hpp' | sort) | sort -rn | head -${1:-10}
