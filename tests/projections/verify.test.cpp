@@ -67,3 +67,26 @@ TEST_CASE("verify_in_threat takes one epsilon per image", "[projections]") {
     CHECK_THROWS_AS(verify_in_threat(x, z, linf{}, std::vector<double>{.1}), shape_error);
     CHECK_THROWS_AS(verify_in_threat(x, images(2, {1, 2, 2}), linf{}), shape_error);
 }
+
+namespace {
+
+/// A user's threat: only the brightness may change, by at most epsilon.
+struct mean_shift {
+    static constexpr std::string_view name = "mean shift";
+    double epsilon = .1;
+
+    template <class T>
+    static double distance(std::span<const T> x, std::span<const T> z) {
+        double sum = 0;
+        for (std::size_t e = 0; e < x.size(); ++e) sum += static_cast<double>(z[e]) - static_cast<double>(x[e]);
+        return std::abs(sum) / static_cast<double>(x.size());
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a user's projection is verified by the distance it brings", "[projections]") {
+    const auto x = filled(.5f), z = filled(.55f);
+    CHECK(verify_in_threat(x, z, mean_shift{.epsilon = .06}).ok());
+    CHECK(verify_in_threat(x, z, mean_shift{.epsilon = .04}).violations == x.size());
+}
