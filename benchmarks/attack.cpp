@@ -29,8 +29,9 @@ void attack(benchmark::State& state, std::size_t batch, pgd_settings settings) {
     const labels y(batch, 3);
     const auto method = pgd(settings);
     const double flops = 4. * static_cast<double>(multiply_adds(m.structure()) * batch * settings.steps);
-    benchmarks::run_against_peak(state, pool, flops, static_cast<double>(batch),
-                                 [&] { benchmark::DoNotOptimize(perturb(method, program, x, y, pool, {.examples_only = true})); });
+    benchmarks::run_against_peak(state, pool, flops, static_cast<double>(batch), [&] {
+        benchmark::DoNotOptimize(perturb(method, program, x, y, pool, {.examples_only = true}));
+    });
 }
 
 void fma_peak(benchmark::State& state) {

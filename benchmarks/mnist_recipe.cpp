@@ -26,18 +26,23 @@ int main(int count, char** arguments) try {
         model<networks::conv_small<>, shape<1, 28, 28>, backend::cpu> m(seed);
         const auto start = std::chrono::steady_clock::now();
         const auto train = [&](const auto& objective) {
-            trainer t(m, objective, adam{.learning_rate = 1e-3}, schedules::constant{}, {.epochs = epochs, .batch_size = 128, .seed = seed}, progress_bar{});
+            trainer t(m, objective, adam{.learning_rate = 1e-3}, schedules::constant{},
+                      {.epochs = epochs, .batch_size = 128, .seed = seed}, progress_bar{});
             (void)t.fit(data.train);
         };
-        if (which == "natural") train(objectives::natural{});
-        else train(objectives::adversarial(attack));
+        if (which == "natural")
+            train(objectives::natural{});
+        else
+            train(objectives::adversarial(attack));
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         const auto found = evaluate("", m, data.test, pool, {.iterations = false}, attack);
-        std::cout << which << " seed " << seed << ": clean " << 100 * found.clean.share() << " %, PGD-20 " << 100 * found.rows[0].robust.share() << " %, trained in " << seconds << " s\n";
+        std::cout << which << " seed " << seed << ": clean " << 100 * found.clean.share() << " %, PGD-20 "
+                  << 100 * found.rows[0].robust.share() << " %, trained in " << seconds << " s\n";
         clean += 100 * found.clean.share() / static_cast<double>(seeds);
         robust += 100 * found.rows[0].robust.share() / static_cast<double>(seeds);
     }
-    std::cout << which << " mean of " << seeds << " seeds, " << epochs << " epochs: clean " << clean << " %, PGD-20 " << robust << " %\n";
+    std::cout << which << " mean of " << seeds << " seeds, " << epochs << " epochs: clean " << clean << " %, PGD-20 " << robust
+              << " %\n";
 } catch (const std::exception& problem) {
     std::cerr << problem.what() << '\n';
     return 1;

@@ -7,9 +7,7 @@
 
 namespace benchmarks {
 
-inline double seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+inline double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// One thread's stream of independent fused multiply-adds: the most floating-point work the core can do. Returns a value to keep.
 inline float multiply_add_stream(std::size_t rounds) {

@@ -27,7 +27,8 @@ void step(benchmark::State& state, std::size_t batch) {
     using V = lanes<float>;
     const auto loss = [&](const float* logits, std::size_t, std::size_t, float* slopes) {
         alignas(64) const std::array<float, V::size> label{};
-        benchmark::DoNotOptimize(cross_entropy{}.evaluate<V>(loss_input<float>{logits, 10, V::size, label.data(), false, nullptr}, slopes));
+        benchmark::DoNotOptimize(
+            cross_entropy{}.evaluate<V>(loss_input<float>{logits, 10, V::size, label.data(), false, nullptr}, slopes));
     };
     const double flops = 6. * static_cast<double>(multiply_adds(m.structure()) * batch);
     benchmarks::run_against_peak(state, pool, flops, static_cast<double>(batch),

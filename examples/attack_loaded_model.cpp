@@ -23,9 +23,10 @@ int main(int count, char** arguments) try {
     const auto test = first(load(arguments[2]).test, 1000);
 
     worker_pool pool;
-    const auto found = evaluate("loaded", m, test, pool, {}, fgsm({.epsilon = epsilon}),
-                                named_attack{"PGD-20", pgd(pgd_settings{.epsilon = epsilon, .step_size = epsilon / 10, .steps = 20})},
-                                named_attack{"PGD-20 L2", pgd<l2>(pgd_settings{.epsilon = 10 * epsilon, .step_size = epsilon, .steps = 20})});
+    const auto found =
+        evaluate("loaded", m, test, pool, {}, fgsm({.epsilon = epsilon}),
+                 named_attack{"PGD-20", pgd(pgd_settings{.epsilon = epsilon, .step_size = epsilon / 10, .steps = 20})},
+                 named_attack{"PGD-20 L2", pgd<l2>(pgd_settings{.epsilon = 10 * epsilon, .step_size = epsilon, .steps = 20})});
     report r;
     describe_data(r, test);
     r.title = "Attacks on a loaded model";

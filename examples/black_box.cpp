@@ -14,7 +14,7 @@ class nearest_mean {
 public:
     using value_type = float;
     static constexpr std::size_t classes = 10;
-    static constexpr bool concurrent = true;   ///< logits() may be called by several threads at once
+    static constexpr bool concurrent = true;  ///< logits() may be called by several threads at once
 
     explicit nearest_mean(const dataset& train) : means_(classes, train.x.each()) {
         std::vector<float> count(classes);
@@ -62,7 +62,8 @@ int main() {
     const auto data = generated_digits(2000, 32, 0);
     const nearest_mean model(data.train);
     worker_pool pool;
-    const auto found = evaluate("nearest mean", model, data.test, pool, {}, pgd(pgd_settings{.epsilon = .1, .step_size = .025, .steps = 5}));
-    std::cout << "clean " << 100 * found.clean.share() << " %, under PGD-5 at epsilon .1 " << 100 * found.rows[0].robust.share() << " %, "
-              << model.queries << " queries\n";
+    const auto found =
+        evaluate("nearest mean", model, data.test, pool, {}, pgd(pgd_settings{.epsilon = .1, .step_size = .025, .steps = 5}));
+    std::cout << "clean " << 100 * found.clean.share() << " %, under PGD-5 at epsilon .1 " << 100 * found.rows[0].robust.share()
+              << " %, " << model.queries << " queries\n";
 }

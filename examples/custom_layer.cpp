@@ -21,9 +21,13 @@ struct softsign {
     template <class Shape>
     using output = Shape;
     template <class V>
-    static V value(V x) { return x / (1 + std::abs(x)); }
+    static V value(V x) {
+        return x / (1 + std::abs(x));
+    }
     template <class V>
-    static V derivative(V x) { return 1 / ((1 + std::abs(x)) * (1 + std::abs(x))); }
+    static V derivative(V x) {
+        return 1 / ((1 + std::abs(x)) * (1 + std::abs(x)));
+    }
 };
 
 /// y[c] = gain[c] · x[c], one trained factor per channel; blocks are [channel][row][column][lane].
@@ -40,11 +44,13 @@ struct channel_gain {
     }
     template <class In, class T>
     static void backward(block<const T> x, block<const T>, block<const T> dy, std::span<const T* const> parameters, block<T> dx) {
-        each<In>(x, [&](std::size_t c, std::size_t row, std::size_t i) { dx.at(c, row)[i] = parameters[0][c] * dy.at(c, row)[i]; });
+        each<In>(x,
+                 [&](std::size_t c, std::size_t row, std::size_t i) { dx.at(c, row)[i] = parameters[0][c] * dy.at(c, row)[i]; });
     }
     template <class In, class T>
     static void gradient(block<const T> x, block<const T>, block<const T> dy, std::span<T* const> gradients) {
-        each<In>(x, [&](std::size_t c, std::size_t row, std::size_t i) { gradients[0][c] += dy.at(c, row)[i] * x.at(c, row)[i]; });
+        each<In>(x,
+                 [&](std::size_t c, std::size_t row, std::size_t i) { gradients[0][c] += dy.at(c, row)[i] * x.at(c, row)[i]; });
     }
 
 private:
@@ -57,10 +63,12 @@ private:
 };
 
 template <std::size_t Width>
-using network = sequential<conv2d<Width, 4, stride<2>>, channel_gain, softsign, conv2d<2 * Width, 4, stride<2>>, softsign, flatten, linear<10>>;
+using network = sequential<conv2d<Width, 4, stride<2>>, channel_gain, softsign, conv2d<2 * Width, 4, stride<2>>, softsign,
+                           flatten, linear<10>>;
 
 int main() {
-    const auto check = testing::check_gradients(model<network<2>, shape<1, 12, 12>, backend::cpu, double>(1), testing::random_images<double>(3, {1, 12, 12}));
+    const auto check = testing::check_gradients(model<network<2>, shape<1, 12, 12>, backend::cpu, double>(1),
+                                                testing::random_images<double>(3, {1, 12, 12}));
     std::cout << "largest relative gradient error: " << check.error() << '\n';
 
     const auto data = generated_digits(4000, 1000, 0);
@@ -69,6 +77,8 @@ int main() {
     (void)t.fit(data.train);
 
     worker_pool pool;
-    const auto found = evaluate("softsign", m, data.test, pool, {}, pgd(pgd_settings{.epsilon = .1, .step_size = .01, .steps = 20}));
-    std::cout << "clean " << 100 * found.clean.share() << " %, under PGD-20 at epsilon .1 " << 100 * found.rows[0].robust.share() << " %\n";
+    const auto found =
+        evaluate("softsign", m, data.test, pool, {}, pgd(pgd_settings{.epsilon = .1, .step_size = .01, .steps = 20}));
+    std::cout << "clean " << 100 * found.clean.share() << " %, under PGD-20 at epsilon .1 " << 100 * found.rows[0].robust.share()
+              << " %\n";
 }

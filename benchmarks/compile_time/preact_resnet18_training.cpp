@@ -11,6 +11,7 @@
 
 saddle::training_result train(const saddle::dataset& data) {
     saddle::model<saddle::networks::preact_resnet18<>, saddle::shape<3, 32, 32>, saddle::backend::cpu> m;
-    saddle::trainer t(m, saddle::objectives::adversarial(saddle::pgd()), saddle::sgd{}, saddle::schedules::cyclic{}, {}, saddle::progress_bar{});
+    saddle::trainer t(m, saddle::objectives::adversarial(saddle::pgd()), saddle::sgd{}, saddle::schedules::cyclic{}, {},
+                      saddle::progress_bar{});
     return t.fit(data);
 }

@@ -12,7 +12,7 @@ double seconds_per_image(const options& o, const dataset& data, const plan& stru
     const auto program = prepare(network(structure, o.seed));
     worker_pool pool(o.threads);
     double seconds = 0;
-    for (int round = 0; round < 2; ++round) {   // the first warms up
+    for (int round = 0; round < 2; ++round) {  // the first warms up
         const auto start = std::chrono::steady_clock::now();
         (void)perturb(pgd_at(o, o.epsilon), program, sample.x, sample.y, pool);
         seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -34,9 +34,16 @@ void attack(const options& o, const dataset& data, const trained_model& natural,
         settings.keep = shown.size();
         settings.stop = &interruption::flag();
         const auto found = epsilon_curve(
-            model->name, program, data, ladder, pool, settings, [](double e) { return named_attack{"FGSM", fgsm({.epsilon = e})}; },
-            [](double e) { return named_attack{"BIM-10", bim({.epsilon = e, .steps = 10})}; },
-            [&](double e) { return named_attack{text("PGD-", o.steps), pgd_at(o, e)}; });
+            model->name, program, data, ladder, pool, settings,
+            [](double e) {
+                return named_attack{"FGSM", fgsm({.epsilon = e})};
+            },
+            [](double e) {
+                return named_attack{"BIM-10", bim({.epsilon = e, .steps = 10})};
+            },
+            [&](double e) {
+                return named_attack{text("PGD-", o.steps), pgd_at(o, e)};
+            });
         add_evaluation(r, model->summary, found);
         add_pictures(r, found, data.x, data.y, o.epsilon, data.class_names);
         gradients.push_back(input_gradients(program, shown, truth, pool));
@@ -44,6 +51,6 @@ void attack(const options& o, const dataset& data, const trained_model& natural,
     add_comparisons(r, natural.name, madry.name, o.epsilon);
     std::vector<std::size_t> all(shown.size());
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-    r.pictures.push_back(
-        gradient_grid("Input gradients", shown, truth, {{natural.name, gradients[0]}, {madry.name, gradients[1]}}, all, data.class_names));
+    r.pictures.push_back(gradient_grid("Input gradients", shown, truth,
+                                       {{natural.name, gradients[0]}, {madry.name, gradients[1]}}, all, data.class_names));
 }

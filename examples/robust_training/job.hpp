@@ -20,7 +20,8 @@ struct trained_model {
 
 /// PGD at an epsilon, its step in proportion.
 inline auto pgd_at(const options& o, double epsilon) {
-    return saddle::pgd(saddle::pgd_settings{.epsilon = epsilon, .step_size = o.step_size * epsilon / o.epsilon, .steps = o.steps});
+    return saddle::pgd(
+        saddle::pgd_settings{.epsilon = epsilon, .step_size = o.step_size * epsilon / o.epsilon, .steps = o.steps});
 }
 
 /// Trains naturally, or by Madry's recipe; goes on from a checkpoint in the output folder and leaves weights there. train.cpp
@@ -30,4 +31,5 @@ trained_model train(const options& o, const saddle::dataset& data, const saddle:
 double seconds_per_image(const options& o, const saddle::dataset& data, const saddle::plan& structure);
 
 /// Attacks the models with FGSM, BIM and PGD over a range of epsilon; adds rows, pictures and comparisons to the report. attack.cpp
-void attack(const options& o, const saddle::dataset& data, const trained_model& natural, const trained_model& madry, saddle::report& r);
+void attack(const options& o, const saddle::dataset& data, const trained_model& natural, const trained_model& madry,
+            saddle::report& r);

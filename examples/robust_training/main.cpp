@@ -25,13 +25,15 @@ plan chosen_network(const options& o, extents each) {
         throw invalid_argument("robust_training: --network; expected conv_small or small_cnn, found " + o.network);
     };
     if (each == shape<1, 28, 28>::value) return with_shape(shape<1, 28, 28>{});
-    require<shape_error>(each == shape<3, 32, 32>::value, "robust_training", "extents of the images", "[1,28,28] or [3,32,32]", each);
+    require<shape_error>(each == shape<3, 32, 32>::value, "robust_training", "extents of the images", "[1,28,28] or [3,32,32]",
+                         each);
     return with_shape(shape<3, 32, 32>{});
 }
 
 void announce(const options& o, const split_dataset& data, const plan& structure) {
     const double pass = seconds_per_image(o, data.train, structure), steps = static_cast<double>(o.steps);
-    const double training = pass * static_cast<double>(o.epochs * data.train.size()) * (steps + 4);   // an update costs about 1.5 passes
+    const double training =
+        pass * static_cast<double>(o.epochs * data.train.size()) * (steps + 4);  // an update costs about 1.5 passes
     const double attacks = pass * static_cast<double>(o.ladder().size() * 2 * data.test.size()) * (steps + 15);
     std::cout << "expected: training " << clock_text(training) << ", attacks " << clock_text(attacks) << '\n';
 }
@@ -53,7 +55,8 @@ int main(int count, char** arguments) try {
     part.train = o->train;
     part.test = o->test;
     const auto data = load(o->data, part);
-    std::cout << data.train.name << ": " << data.train.size() << " training and " << data.test.size() << " test images " << data.train.x.each() << '\n';
+    std::cout << data.train.name << ": " << data.train.size() << " training and " << data.test.size() << " test images "
+              << data.train.x.each() << '\n';
     const auto structure = chosen_network(*o, data.train.x.each());
     std::filesystem::create_directories(o->output);
     announce(*o, data, structure);
@@ -77,7 +80,8 @@ int main(int count, char** arguments) try {
     write_json(r, base + ".json");
     write_csv(r, base + ".csv");
     write_html(r, base + ".html");
-    std::cout << "\nreport: " << base << ".html, .json, .csv; weights: " << o->output << "/natural.safetensors, madry.safetensors\n";
+    std::cout << "\nreport: " << base << ".html, .json, .csv; weights: " << o->output
+              << "/natural.safetensors, madry.safetensors\n";
     return 0;
 } catch (const interrupted& stop) {
     std::cerr << '\n' << stop.what() << "; the same command goes on from the last checkpoint\n";

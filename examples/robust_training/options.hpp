@@ -22,7 +22,8 @@ struct options {
     }
 };
 
-inline constexpr const char* usage = R"(robust_training: trains a classifier naturally and by Madry, attacks both with FGSM, BIM and PGD, writes a report
+inline constexpr const char* usage =
+    R"(robust_training: trains a classifier naturally and by Madry, attacks both with FGSM, BIM and PGD, writes a report
 
   --data DIR         MNIST, Fashion-MNIST, CIFAR-10 ... in DIR; "generated" (default) needs no files
   --network NAME     conv_small (default) or small_cnn
@@ -50,7 +51,8 @@ T number(const char* name, const char* value) {
 
 /// The options of a command line; nothing when it only asked for help. Throws invalid_argument for an unknown or malformed one.
 inline std::optional<options> read_options(int count, char** arguments) {
-    static constexpr const char* names[] = {"data", "network", "output", "epsilon", "step-size", "steps", "epochs", "batch", "train", "test", "seed", "threads"};
+    static constexpr const char* names[] = {"data",   "network", "output", "epsilon", "step-size", "steps",
+                                            "epochs", "batch",   "train",  "test",    "seed",      "threads"};
     std::vector<option> known{{"help", no_argument, nullptr, 'h'}};
     for (const char* name : names) known.push_back({name, required_argument, nullptr, 'o'});
     known.push_back({nullptr, 0, nullptr, 0});
@@ -67,20 +69,33 @@ inline std::optional<options> read_options(int count, char** arguments) {
         const std::string name = known[static_cast<std::size_t>(which)].name;
         const auto count_of = [&] { return option_details::number<std::size_t>(name.c_str(), optarg); };
         const auto real = [&] { return option_details::number<double>(name.c_str(), optarg); };
-        if (name == "data") o.data = optarg;
-        else if (name == "network") o.network = optarg;
-        else if (name == "output") o.output = optarg;
-        else if (name == "epsilon") o.epsilon = real();
-        else if (name == "step-size") step_size = real();
-        else if (name == "steps") o.steps = count_of();
-        else if (name == "epochs") o.epochs = count_of();
-        else if (name == "batch") o.batch_size = count_of();
-        else if (name == "train") o.train = count_of();
-        else if (name == "test") o.test = count_of();
-        else if (name == "seed") o.seed = count_of();
-        else o.threads = count_of();
+        if (name == "data")
+            o.data = optarg;
+        else if (name == "network")
+            o.network = optarg;
+        else if (name == "output")
+            o.output = optarg;
+        else if (name == "epsilon")
+            o.epsilon = real();
+        else if (name == "step-size")
+            step_size = real();
+        else if (name == "steps")
+            o.steps = count_of();
+        else if (name == "epochs")
+            o.epochs = count_of();
+        else if (name == "batch")
+            o.batch_size = count_of();
+        else if (name == "train")
+            o.train = count_of();
+        else if (name == "test")
+            o.test = count_of();
+        else if (name == "seed")
+            o.seed = count_of();
+        else
+            o.threads = count_of();
     }
-    saddle::require(optind == count, "robust_training", "argument", "options only, see --help", optind < count ? arguments[optind] : "");
+    saddle::require(optind == count, "robust_training", "argument", "options only, see --help",
+                    optind < count ? arguments[optind] : "");
     saddle::require(o.epsilon > 0 && o.epsilon <= 1, "robust_training", "--epsilon", "a number in (0,1]", o.epsilon);
     saddle::require(o.steps > 0, "robust_training", "--steps", "at least 1", o.steps);
     saddle::require(o.epochs > 0, "robust_training", "--epochs", "at least 1", o.epochs);

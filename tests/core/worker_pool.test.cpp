@@ -24,9 +24,11 @@ TEST_CASE("every item is done once, by a worker of the pool", "[core][threads]")
 
 TEST_CASE("an exception reaches the caller and the pool works on", "[core][threads]") {
     worker_pool pool(3);
-    CHECK_THROWS_AS(pool.for_each(100, [](std::size_t item, std::size_t) {
-        if (item == 40) throw data_error("item 40");
-    }), data_error);
+    CHECK_THROWS_AS(pool.for_each(100,
+                                  [](std::size_t item, std::size_t) {
+                                      if (item == 40) throw data_error("item 40");
+                                  }),
+                    data_error);
     std::atomic<int> count = 0;
     pool.for_each(50, [&](std::size_t, std::size_t) { ++count; });
     CHECK(count == 50);
@@ -34,9 +36,11 @@ TEST_CASE("an exception reaches the caller and the pool works on", "[core][threa
 
 TEST_CASE("of several exceptions the one of the lowest item that ran is thrown", "[core][threads]") {
     worker_pool pool(1);
-    CHECK_THROWS_WITH(pool.for_each(5, [](std::size_t item, std::size_t) {
-        if (item >= 2) throw data_error("item " + std::to_string(item));
-    }), "item 2");
+    CHECK_THROWS_WITH(pool.for_each(5,
+                                    [](std::size_t item, std::size_t) {
+                                        if (item >= 2) throw data_error("item " + std::to_string(item));
+                                    }),
+                      "item 2");
 }
 
 TEST_CASE("a pool refuses an absurd number of threads", "[core][threads]") {

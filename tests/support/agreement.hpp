@@ -96,7 +96,8 @@ agreement compare_training(const Model& m, const Exact& exact, const basic_image
 
 /// Both modes on images x; largest relative differences.
 template <class Backend, class T>
-agreement compare_with_reference(const weighted_plan<Backend, T>& m, const weighted_plan<backend::reference, double>& exact, const basic_images<T>& x) {
+agreement compare_with_reference(const weighted_plan<Backend, T>& m, const weighted_plan<backend::reference, double>& exact,
+                                 const basic_images<T>& x) {
     agreement result = compare_evaluation(m, exact, x);
     if constexpr (requires { typename Backend::template trainer_program<T>; }) {
         const auto trained = compare_training(m, exact, x);

@@ -1,7 +1,7 @@
+#include "saddle/training/checkpoint.hpp"
 #include "saddle/attacks/pgd.hpp"
 #include "saddle/projections/l2.hpp"
 #include "saddle/training/adam.hpp"
-#include "saddle/training/checkpoint.hpp"
 #include "saddle/training/objectives/adversarial.hpp"
 #include "training/small_training.hpp"
 
@@ -104,8 +104,10 @@ outcome train(const std::string& path, const Optimizer& optimizer, trainer_setti
 TEMPLATE_TEST_CASE("an interrupted training goes on bit for bit", "", sgd, adam) {
     const folder f;
     const TestType optimizer = [] {
-        if constexpr (std::is_same_v<TestType, sgd>) return momentum;
-        else return adam{};
+        if constexpr (std::is_same_v<TestType, sgd>)
+            return momentum;
+        else
+            return adam{};
     }();
     const auto whole = train(f.file("whole"), optimizer);
     for (const std::size_t steps : {1u, 5u, 7u, 19u}) {

@@ -22,11 +22,13 @@ struct lane_allocator {
     lane_allocator(const lane_allocator<U>&) {}
     [[nodiscard]] T* allocate(std::size_t n) {
         if (n > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
-        return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{lane_alignment}));
+        return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{lane_alignment}));
     }
-    void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t{lane_alignment}); }
+    void deallocate(T* p, std::size_t) { ::operator delete (p, std::align_val_t{lane_alignment}); }
     template <class U>
-    friend bool operator==(const lane_allocator&, const lane_allocator<U>&) { return true; }
+    friend bool operator==(const lane_allocator&, const lane_allocator<U>&) {
+        return true;
+    }
 };
 
 /// A vector whose data starts on a cache line.

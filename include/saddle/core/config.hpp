@@ -3,7 +3,8 @@
 #include <cstdint>
 
 #if defined(__FAST_MATH__)
-#error "saddle: -ffast-math breaks the library's guarantees (NaN checks, exact projections, same bits for any thread count); compile without it."
+#error                                                                                                                           \
+    "saddle: -ffast-math breaks the library's guarantees (NaN checks, exact projections, same bits for any thread count); compile without it."
 #endif
 
 /// Marks leaf functors that every backend uses: host and device under nvcc, nothing elsewhere.

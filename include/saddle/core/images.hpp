@@ -26,9 +26,7 @@ public:
     [[nodiscard]] bool empty() const { return count_ == 0; }
     [[nodiscard]] extents each() const { return each_; }
     [[nodiscard]] std::span<T> operator[](std::size_t i) { return {values_.data() + i * each_.size(), each_.size()}; }
-    [[nodiscard]] std::span<const T> operator[](std::size_t i) const {
-        return {values_.data() + i * each_.size(), each_.size()};
-    }
+    [[nodiscard]] std::span<const T> operator[](std::size_t i) const { return {values_.data() + i * each_.size(), each_.size()}; }
     [[nodiscard]] T* data() { return values_.data(); }
     [[nodiscard]] const T* data() const { return values_.data(); }
     [[nodiscard]] std::span<T> values() { return values_; }
@@ -36,7 +34,8 @@ public:
 
     /// Images first .. first+count-1. Throws shape_error when they do not exist.
     [[nodiscard]] basic_images slice(std::size_t first, std::size_t count) const {
-        require<shape_error>(first + count <= count_, "images::slice", "range past the end", text("at most ", count_), first + count);
+        require<shape_error>(first + count <= count_, "images::slice", "range past the end", text("at most ", count_),
+                             first + count);
         basic_images part(count, each_);
         std::copy_n(values_.data() + first * each_.size(), count * each_.size(), part.values_.data());
         return part;

@@ -89,9 +89,11 @@ namespace detail {
 
 /// Interleaves the lower (First = 0) or upper (First = n/2) halves of a and b (xsimd 8's zip works within 128 bits on AVX).
 template <std::size_t First, class T, class Arch, std::size_t... I>
-inline xsimd::batch<T, Arch> interleave(const xsimd::batch<T, Arch>& a, const xsimd::batch<T, Arch>& b, std::index_sequence<I...>) {
+inline xsimd::batch<T, Arch> interleave(const xsimd::batch<T, Arch>& a, const xsimd::batch<T, Arch>& b,
+                                        std::index_sequence<I...>) {
     constexpr std::size_t n = sizeof...(I);
-    return typename xsimd::batch<T, Arch>::register_type(__builtin_shufflevector(a.data, b.data, static_cast<int>(First + I / 2 + I % 2 * n)...));
+    return typename xsimd::batch<T, Arch>::register_type(
+        __builtin_shufflevector(a.data, b.data, static_cast<int>(First + I / 2 + I % 2 * n)...));
 }
 
 }  // namespace detail

@@ -7,7 +7,16 @@ namespace saddle {
 
 /// What a random draw is for; part of its key, so that two uses never share a stream.
 enum class purpose : std::uint32_t {
-    initialization = 1, shuffle, augmentation, random_start, target, dropout, generated_data, noise, sample, user = 1000
+    initialization = 1,
+    shuffle,
+    augmentation,
+    random_start,
+    target,
+    dropout,
+    generated_data,
+    noise,
+    sample,
+    user = 1000
 };
 
 /// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): 128-bit counter, 64-bit key.
@@ -60,7 +69,8 @@ public:
         return to_unit(bits(example, element));
     }
     /// Uniform integer in [0, n), n > 0, by multiplication (bias below n / 2^32).
-    [[nodiscard]] SADDLE_HOST_DEVICE constexpr std::uint32_t below(std::uint32_t n, std::uint64_t example, std::uint64_t element) const {
+    [[nodiscard]] SADDLE_HOST_DEVICE constexpr std::uint32_t below(std::uint32_t n, std::uint64_t example,
+                                                                   std::uint64_t element) const {
         return static_cast<std::uint32_t>((std::uint64_t{bits(example, element)} * n) >> 32);
     }
     [[nodiscard]] SADDLE_HOST_DEVICE static constexpr float to_unit(std::uint32_t word) {

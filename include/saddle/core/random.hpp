@@ -18,7 +18,8 @@ namespace saddle {
 }
 
 /// 0 .. n-1 in random order (Fisher-Yates), a pure function of the stream and `example`.
-[[nodiscard]] inline std::vector<std::uint32_t> permutation(std::size_t n, const random_stream& stream, std::uint64_t example = 0) {
+[[nodiscard]] inline std::vector<std::uint32_t> permutation(std::size_t n, const random_stream& stream,
+                                                            std::uint64_t example = 0) {
     std::vector<std::uint32_t> order(n);
     std::iota(order.begin(), order.end(), 0u);
     for (std::size_t i = n; i > 1; --i) std::swap(order[i - 1], order[stream.below(static_cast<std::uint32_t>(i), example, i)]);

@@ -2,7 +2,6 @@
 #include "saddle/core/scalar.hpp"
 #include "saddle/nn/plan.hpp"
 
-
 namespace saddle {
 
 /// The built-in elementwise functions, written once for numbers and for lanes: `value(x)` and `derivative(x, y)` with y = value(x).
@@ -17,28 +16,64 @@ V sigmoid_of(const V& x) {
 }
 
 struct relu {
-    template <class V> static V value(const V& x, double) { return choose(x < V(0), V(0), x); }
-    template <class V> static V derivative(const V& x, const V&, double) { return choose(x > V(0), V(1), V(0)); }
+    template <class V>
+    static V value(const V& x, double) {
+        return choose(x < V(0), V(0), x);
+    }
+    template <class V>
+    static V derivative(const V& x, const V&, double) {
+        return choose(x > V(0), V(1), V(0));
+    }
 };
 struct leaky_relu {
-    template <class V> static V value(const V& x, double slope) { return choose(x > V(0), x, x * V(slope)); }
-    template <class V> static V derivative(const V& x, const V&, double slope) { return choose(x > V(0), V(1), V(slope)); }
+    template <class V>
+    static V value(const V& x, double slope) {
+        return choose(x > V(0), x, x * V(slope));
+    }
+    template <class V>
+    static V derivative(const V& x, const V&, double slope) {
+        return choose(x > V(0), V(1), V(slope));
+    }
 };
 struct sigmoid {
-    template <class V> static V value(const V& x, double) { return sigmoid_of(x); }
-    template <class V> static V derivative(const V&, const V& y, double) { return y * (V(1) - y); }
+    template <class V>
+    static V value(const V& x, double) {
+        return sigmoid_of(x);
+    }
+    template <class V>
+    static V derivative(const V&, const V& y, double) {
+        return y * (V(1) - y);
+    }
 };
 struct tanh_function {
-    template <class V> static V value(const V& x, double) { return tanh(x); }
-    template <class V> static V derivative(const V&, const V& y, double) { return V(1) - y * y; }
+    template <class V>
+    static V value(const V& x, double) {
+        return tanh(x);
+    }
+    template <class V>
+    static V derivative(const V&, const V& y, double) {
+        return V(1) - y * y;
+    }
 };
 struct softplus {
-    template <class V> static V value(const V& x, double) { return choose(x > V(0), x, V(0)) + log1p(exp(-abs(x))); }
-    template <class V> static V derivative(const V& x, const V&, double) { return sigmoid_of(x); }
+    template <class V>
+    static V value(const V& x, double) {
+        return choose(x > V(0), x, V(0)) + log1p(exp(-abs(x)));
+    }
+    template <class V>
+    static V derivative(const V& x, const V&, double) {
+        return sigmoid_of(x);
+    }
 };
 struct silu {
-    template <class V> static V value(const V& x, double) { return x * sigmoid_of(x); }
-    template <class V> static V derivative(const V& x, const V& y, double) { return sigmoid_of(x) * (V(1) + x - y); }
+    template <class V>
+    static V value(const V& x, double) {
+        return x * sigmoid_of(x);
+    }
+    template <class V>
+    static V derivative(const V& x, const V& y, double) {
+        return sigmoid_of(x) * (V(1) + x - y);
+    }
 };
 
 }  // namespace functions
@@ -47,12 +82,18 @@ struct silu {
 template <class F>
 decltype(auto) with_activation(activation_function which, F&& f) {
     switch (which) {
-        case activation_function::relu: return f(functions::relu{});
-        case activation_function::leaky_relu: return f(functions::leaky_relu{});
-        case activation_function::sigmoid: return f(functions::sigmoid{});
-        case activation_function::tanh: return f(functions::tanh_function{});
-        case activation_function::softplus: return f(functions::softplus{});
-        case activation_function::silu: return f(functions::silu{});
+    case activation_function::relu:
+        return f(functions::relu{});
+    case activation_function::leaky_relu:
+        return f(functions::leaky_relu{});
+    case activation_function::sigmoid:
+        return f(functions::sigmoid{});
+    case activation_function::tanh:
+        return f(functions::tanh_function{});
+    case activation_function::softplus:
+        return f(functions::softplus{});
+    case activation_function::silu:
+        return f(functions::silu{});
     }
     throw error("with_activation: not a built-in activation");
 }

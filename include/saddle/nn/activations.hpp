@@ -6,7 +6,8 @@ namespace saddle {
 namespace detail {
 
 template <class Shape>
-std::size_t append_activation(plan& p, activation_function function, std::size_t input, const std::string& path, double slope = 0) {
+std::size_t append_activation(plan& p, activation_function function, std::size_t input, const std::string& path,
+                              double slope = 0) {
     operation op{.kind = operation_kind::activation, .function = function, .slope = slope, .name = path};
     return p.append(std::move(op), input, Shape::value);
 }

@@ -10,10 +10,21 @@ struct window_settings {
 };
 
 /// Options of windowed layers, in any order after the window's size.
-template <std::size_t N> struct stride { static constexpr void apply(window_settings& s) { s.stride = N; } };
-template <std::size_t N> struct padding { static constexpr void apply(window_settings& s) { s.padding = N; } };
-template <std::size_t N> struct window_width { static constexpr void apply(window_settings& s) { s.width = N; } };
-struct no_bias { static constexpr void apply(window_settings& s) { s.bias = false; } };
+template <std::size_t N>
+struct stride {
+    static constexpr void apply(window_settings& s) { s.stride = N; }
+};
+template <std::size_t N>
+struct padding {
+    static constexpr void apply(window_settings& s) { s.padding = N; }
+};
+template <std::size_t N>
+struct window_width {
+    static constexpr void apply(window_settings& s) { s.width = N; }
+};
+struct no_bias {
+    static constexpr void apply(window_settings& s) { s.bias = false; }
+};
 
 namespace detail {
 
@@ -53,7 +64,8 @@ struct conv2d {
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
         operation op{.kind = operation_kind::convolution, .window = options::window, .name = path};
         const std::size_t fan_in = Shape::channels * options::window.height * options::window.width;
-        op.weight = p.add_parameter(join_name(path, "weight"), {Channels, Shape::channels, options::window.height, options::window.width}, fan_in);
+        op.weight = p.add_parameter(join_name(path, "weight"),
+                                    {Channels, Shape::channels, options::window.height, options::window.width}, fan_in);
         if (options::bias) op.bias = p.add_parameter(join_name(path, "bias"), {Channels}, fan_in);
         return p.append(std::move(op), input, output<Shape>::value);
     }

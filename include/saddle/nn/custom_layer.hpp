@@ -31,7 +31,8 @@ concept BlockLayer = requires(block<const T> in, block<T> out, std::span<const T
 template <class T>
 struct custom_signatures {
     using forward = void (*)(block<const T> x, std::span<const T* const> parameters, block<T> y);
-    using backward = void (*)(block<const T> x, block<const T> y, block<const T> dy, std::span<const T* const> parameters, block<T> dx);
+    using backward = void (*)(block<const T> x, block<const T> y, block<const T> dy, std::span<const T* const> parameters,
+                              block<T> dx);
     using gradient = void (*)(block<const T> x, block<const T> y, block<const T> dy, std::span<T* const> gradients);
 };
 
@@ -39,15 +40,19 @@ namespace detail {
 
 template <class L, class T>
 void elementwise_forward(block<const T> x, std::span<const T* const>, block<T> y) {
-    for_each_row([n = x.shape.width * x.lanes](const T* in, T* out) {
-        for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<T>(L::value(in[i]));
-    }, x, y);
+    for_each_row(
+        [n = x.shape.width * x.lanes](const T* in, T* out) {
+            for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<T>(L::value(in[i]));
+        },
+        x, y);
 }
 template <class L, class T>
 void elementwise_backward(block<const T> x, block<const T>, block<const T> dy, std::span<const T* const>, block<T> dx) {
-    for_each_row([n = x.shape.width * x.lanes](const T* in, const T* above, T* below) {
-        for (std::size_t i = 0; i < n; ++i) below[i] = above[i] * static_cast<T>(L::derivative(in[i]));
-    }, x, dy, dx);
+    for_each_row(
+        [n = x.shape.width * x.lanes](const T* in, const T* above, T* below) {
+            for (std::size_t i = 0; i < n; ++i) below[i] = above[i] * static_cast<T>(L::derivative(in[i]));
+        },
+        x, dy, dx);
 }
 
 }  // namespace detail

@@ -10,7 +10,9 @@ namespace saddle {
 /// Built-in layers append built-in operations; a user's layer derives nothing and instead offers `forward`, `backward` and, with
 /// parameters, `gradient` on blocks (see nn/custom_layer.hpp). docs/layers.md has both.
 template <class L, class Shape>
-concept Layer = requires { typename L::template output<Shape>; };
+concept Layer = requires {
+    typename L::template output<Shape>;
+};
 
 template <class L, class Shape>
 using output_of = typename L::template output<Shape>;
@@ -23,15 +25,17 @@ concept appends_itself = requires(const L& layer, plan& p, std::size_t input, co
 };
 
 template <class L, class Shape, class Backend, class T>
-concept has_block_kernels = requires { Backend::template custom_kernels<L, Shape, T>(); };
+concept has_block_kernels = requires {
+    Backend::template custom_kernels<L, Shape, T>();
+};
 
 }  // namespace detail
 
 /// Adds a layer's operations to a plan and returns the tensor that holds its output.
 template <class Shape, class Backend, class T, class L>
 std::size_t append_layer(const L& layer, plan& p, std::size_t input, const std::string& path) {
-    static_assert(Layer<L, Shape>,
-                  "saddle: this type is not a layer for this input shape: it has no `template <class Shape> using output` (docs/layers.md)");
+    static_assert(Layer<L, Shape>, "saddle: this type is not a layer for this input shape: it has no `template <class Shape> "
+                                   "using output` (docs/layers.md)");
     if constexpr (detail::appends_itself<L, Shape, Backend, T>) {
         return layer.template append<Shape, Backend, T>(p, input, path);
     } else {
@@ -86,7 +90,8 @@ struct named {
 
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        return append_layer<Shape, Backend, T>(layer, p, input, detail::is_named<L> ? join_name(path, detail::naming<L>::of(0)) : path);
+        return append_layer<Shape, Backend, T>(layer, p, input,
+                                               detail::is_named<L> ? join_name(path, detail::naming<L>::of(0)) : path);
     }
 };
 

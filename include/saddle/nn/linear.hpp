@@ -8,7 +8,8 @@ template <std::size_t Features, class... Options>
 struct linear {
     template <class Shape>
     struct checked_output {
-        static_assert(Shape::height == 1 && Shape::width == 1, "saddle: wrong input shape: linear needs a flattened input, put flatten before it");
+        static_assert(Shape::height == 1 && Shape::width == 1,
+                      "saddle: wrong input shape: linear needs a flattened input, put flatten before it");
         using type = shape<Features>;
     };
     template <class Shape>
@@ -18,7 +19,8 @@ struct linear {
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
         operation op{.kind = operation_kind::convolution, .name = path};
         op.weight = p.add_parameter(join_name(path, "weight"), {Features, Shape::channels}, Shape::channels);
-        if (detail::window_options<1, 1, Options...>::bias) op.bias = p.add_parameter(join_name(path, "bias"), {Features}, Shape::channels);
+        if (detail::window_options<1, 1, Options...>::bias)
+            op.bias = p.add_parameter(join_name(path, "bias"), {Features}, Shape::channels);
         return p.append(std::move(op), input, output<Shape>::value);
     }
 };

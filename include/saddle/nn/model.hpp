@@ -46,9 +46,10 @@ public:
             const random_stream draws({.seed = seed, .purpose = purpose::initialization, .layer = static_cast<std::uint32_t>(i)});
             const double bound = 1 / std::sqrt(static_cast<double>(std::max<std::size_t>(info.fan_in, 1)));
             for (std::size_t j = 0; j < info.size; ++j)
-                parameters_[info.offset + j] = info.start == initial_value::ones    ? T(1)
-                                               : info.start == initial_value::zeros ? T(0)
-                                                                                    : static_cast<T>((2. * draws.uniform(0, j) - 1) * bound);
+                parameters_[info.offset + j] = info.start == initial_value::ones ? T(1)
+                                               : info.start == initial_value::zeros
+                                                   ? T(0)
+                                                   : static_cast<T>((2. * draws.uniform(0, j) - 1) * bound);
         }
         for (const auto& info : plan_.buffers)
             std::transform(info.start.begin(), info.start.end(), buffers_.begin() + static_cast<std::ptrdiff_t>(info.offset),
@@ -74,7 +75,8 @@ public:
 
     /// Weights start as weighted_plan::initialize draws them from `seed`.
     explicit model(std::uint64_t seed = 0) : model(Network{}, seed) {}
-    explicit model(const Network& network, std::uint64_t seed = 0) : weights_(make_plan<Network, Shape, Backend, T>(network), seed) {}
+    explicit model(const Network& network, std::uint64_t seed = 0)
+        : weights_(make_plan<Network, Shape, Backend, T>(network), seed) {}
 
     [[nodiscard]] const plan& structure() const { return weights_.structure(); }
     [[nodiscard]] std::span<T> parameters() { return weights_.parameters(); }

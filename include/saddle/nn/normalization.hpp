@@ -24,7 +24,8 @@ struct normalize {
 
 private:
     static std::vector<double> spread(const std::vector<double>& values, std::size_t channels) {
-        require(values.size() == 1 || values.size() == channels, "normalize", "number of constants", text("1 or ", channels), values.size());
+        require(values.size() == 1 || values.size() == channels, "normalize", "number of constants", text("1 or ", channels),
+                values.size());
         return values.size() == channels ? values : std::vector<double>(channels, values[0]);
     }
 };
@@ -58,7 +59,8 @@ struct group_norm {
     using output = Shape;
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        static_assert(Groups > 0 && Shape::channels % Groups == 0, "saddle: wrong input shape: group_norm needs a number of channels divisible by its groups");
+        static_assert(Groups > 0 && Shape::channels % Groups == 0,
+                      "saddle: wrong input shape: group_norm needs a number of channels divisible by its groups");
         operation op{.kind = operation_kind::group_norm, .groups = Groups, .epsilon = epsilon, .name = path};
         op.weight = p.add_parameter(join_name(path, "weight"), {Shape::channels}, 1, initial_value::ones);
         op.bias = p.add_parameter(join_name(path, "bias"), {Shape::channels}, 1, initial_value::zeros);

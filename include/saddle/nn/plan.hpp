@@ -8,17 +8,17 @@ namespace saddle {
 
 /// What an operation of a plan computes. Backends supply forward, backward and weight gradient for each.
 enum class operation_kind {
-    convolution,    ///< conv2d; linear is one with a 1×1 window on a [C,1,1] tensor
-    scale_shift,    ///< y = (x - mean) / deviation per channel, constants (normalize)
-    activation,     ///< elementwise, see `function`
+    convolution,  ///< conv2d; linear is one with a 1×1 window on a [C,1,1] tensor
+    scale_shift,  ///< y = (x - mean) / deviation per channel, constants (normalize)
+    activation,   ///< elementwise, see `function`
     max_pool,
     average_pool,
     batch_norm,
     group_norm,
     dropout,
-    add,            ///< y = x + second (the join of a residual)
-    flatten,        ///< the same values as [C*H*W,1,1]
-    custom          ///< a user's layer, see `custom_operation`
+    add,      ///< y = x + second (the join of a residual)
+    flatten,  ///< the same values as [C*H*W,1,1]
+    custom    ///< a user's layer, see `custom_operation`
 };
 
 /// Built-in elementwise functions.
@@ -40,18 +40,18 @@ inline constexpr std::size_t none = static_cast<std::size_t>(-1);
 /// One operation on tensors of a plan. Fields that a kind does not use keep their defaults.
 struct operation {
     operation_kind kind{};
-    std::size_t input = none, second = none, output = none;   ///< indices of tensors
+    std::size_t input = none, second = none, output = none;  ///< indices of tensors
     saddle::window window{};
     activation_function function{};
-    std::size_t groups = 1;                                   ///< group_norm
-    double slope = 0;                                         ///< leaky_relu
-    double rate = 0;                                          ///< dropout
-    double epsilon = 0, momentum = 0;                         ///< normalisations
-    std::size_t weight = none, bias = none;                   ///< indices of parameters
-    std::size_t first_parameter = 0, parameters = 0;          ///< the range of a custom layer's parameters
-    std::size_t buffer = none;                                ///< first of the operation's buffers (mean, then variance or deviation)
+    std::size_t groups = 1;                           ///< group_norm
+    double slope = 0;                                 ///< leaky_relu
+    double rate = 0;                                  ///< dropout
+    double epsilon = 0, momentum = 0;                 ///< normalisations
+    std::size_t weight = none, bias = none;           ///< indices of parameters
+    std::size_t first_parameter = 0, parameters = 0;  ///< the range of a custom layer's parameters
+    std::size_t buffer = none;                        ///< first of the operation's buffers (mean, then variance or deviation)
     custom_operation custom{};
-    std::string name;                                         ///< path of the layer, for messages
+    std::string name;  ///< path of the layer, for messages
 };
 
 /// How a parameter starts.

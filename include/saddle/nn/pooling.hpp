@@ -9,7 +9,8 @@ struct max_pool2d {
     using options = detail::window_options<Size, Size, Options...>;
     template <class Shape>
     using output = typename options::template slide<Shape, Shape::channels>::type;
-    static_assert(2 * options::window.padding <= Size && 2 * options::window.padding <= options::window.width, "saddle: the padding of a pool is at most half its window");
+    static_assert(2 * options::window.padding <= Size && 2 * options::window.padding <= options::window.width,
+                  "saddle: the padding of a pool is at most half its window");
 
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
@@ -23,11 +24,13 @@ struct avg_pool2d {
     using options = detail::window_options<Size, Size, Options...>;
     template <class Shape>
     using output = typename options::template slide<Shape, Shape::channels>::type;
-    static_assert(2 * options::window.padding <= Size && 2 * options::window.padding <= options::window.width, "saddle: the padding of a pool is at most half its window");
+    static_assert(2 * options::window.padding <= Size && 2 * options::window.padding <= options::window.width,
+                  "saddle: the padding of a pool is at most half its window");
 
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        return p.append({.kind = operation_kind::average_pool, .window = options::window, .name = path}, input, output<Shape>::value);
+        return p.append({.kind = operation_kind::average_pool, .window = options::window, .name = path}, input,
+                        output<Shape>::value);
     }
 };
 

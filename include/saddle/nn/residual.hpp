@@ -8,7 +8,9 @@ struct identity {
     template <class Shape>
     using output = Shape;
     template <class Shape, class Backend, class T>
-    std::size_t append(plan&, std::size_t input, const std::string&) const { return input; }
+    std::size_t append(plan&, std::size_t input, const std::string&) const {
+        return input;
+    }
 };
 
 /// y = body(x) + shortcut(x). The body's parameters carry the residual's own path, the shortcut's stand under "shortcut" unless it is `named`.
@@ -29,7 +31,9 @@ struct residual {
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
         const auto through = append_layer<Shape, Backend, T>(body, p, input, path);
-        const auto around = append_layer<Shape, Backend, T>(shortcut, p, input, detail::is_named<Shortcut> ? join_name(path, detail::naming<Shortcut>::of(0)) : join_name(path, "shortcut"));
+        const auto around = append_layer<Shape, Backend, T>(
+            shortcut, p, input,
+            detail::is_named<Shortcut> ? join_name(path, detail::naming<Shortcut>::of(0)) : join_name(path, "shortcut"));
         return p.append({.kind = operation_kind::add, .second = around, .name = path}, through, output<Shape>::value);
     }
 };

@@ -12,7 +12,8 @@ struct repeat {
 
     template <class Shape>
     struct checked_output {
-        static_assert(std::same_as<output_of<L, Shape>, Shape>, "saddle: repeat needs a layer whose output has the shape of its input");
+        static_assert(std::same_as<output_of<L, Shape>, Shape>,
+                      "saddle: repeat needs a layer whose output has the shape of its input");
         using type = Shape;
     };
     template <class Shape>
@@ -43,7 +44,8 @@ struct chain {
 };
 template <class Shape, class First, class... Rest>
 struct chain<Shape, First, Rest...> {
-    static_assert(Layer<First, Shape>, "saddle: a member of this sequential is not a layer for the shape it receives (docs/layers.md)");
+    static_assert(Layer<First, Shape>,
+                  "saddle: a member of this sequential is not a layer for the shape it receives (docs/layers.md)");
     using type = typename chain<output_of<First, Shape>, Rest...>::type;
 };
 
@@ -55,8 +57,7 @@ struct sequential {
     std::tuple<Layers...> layers{};
 
     constexpr sequential() = default;
-    constexpr explicit(sizeof...(Layers) == 1) sequential(Layers... each)
-        requires(sizeof...(Layers) > 0)
+    constexpr explicit(sizeof...(Layers) == 1) sequential(Layers... each) requires(sizeof...(Layers) > 0)
         : layers(std::move(each)...) {}
 
     template <class Shape>

@@ -7,7 +7,7 @@ namespace saddle {
 struct training_settings {
     std::uint64_t seed = 0;
     std::uint32_t epoch = 0, step = 0;
-    bool update_statistics = true;   ///< running mean and variance of batch norm
+    bool update_statistics = true;  ///< running mean and variance of batch norm
 };
 
 }  // namespace saddle

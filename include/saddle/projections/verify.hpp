@@ -61,9 +61,7 @@ template <class T>
 /// A user's projection brings its own: `template <class T> static double distance(std::span<const T> x, std::span<const T> z)`.
 template <class P, class T>
     requires requires(std::span<const T> v) { P::distance(v, v); }
-[[nodiscard]] double distance(const P&, std::span<const T> x, std::span<const T> z) {
-    return P::distance(x, z);
-}
+[[nodiscard]] double distance(const P&, std::span<const T> x, std::span<const T> z) { return P::distance(x, z); }
 
 /// Whether the real distance is <= epsilon.
 template <class P, class T>
@@ -89,7 +87,8 @@ template <class P, class T>
     require<shape_error>(x.size() == z.size() && x.each() == z.each(), "distances", "images", text(x.size(), " of ", x.each()),
                          text(z.size(), " of ", z.each()));
     std::vector<double> all(x.size());
-    for (std::size_t i = 0; i < x.size(); ++i) all[i] = detail::distance(projection, std::span<const T>(x[i]), std::span<const T>(z[i]));
+    for (std::size_t i = 0; i < x.size(); ++i)
+        all[i] = detail::distance(projection, std::span<const T>(x[i]), std::span<const T>(z[i]));
     return all;
 }
 

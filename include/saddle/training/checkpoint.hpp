@@ -22,7 +22,8 @@ struct checkpoint_writer {
         const std::string full = text("saddle.", name);
         if constexpr (std::is_arithmetic_v<Field>)
             file.tensors.push_back(make_entry(full, {}, std::span<const Field>(&field, 1)));
-        else file.tensors.push_back(make_entry(full, {field.size()}, std::span<const typename Field::value_type>(field)));
+        else
+            file.tensors.push_back(make_entry(full, {field.size()}, std::span<const typename Field::value_type>(field)));
     }
 };
 
@@ -37,11 +38,13 @@ struct checkpoint_reader {
     const tensor_entry* find(const std::string& name, std::size_t count) {
         const auto* t = file.find(name);
         const auto wanted = text(count, " of ", element_type<U>());
-        if (!t) differences.push_back(text(name, ": expected ", wanted, ", found nothing"));
+        if (!t)
+            differences.push_back(text(name, ": expected ", wanted, ", found nothing"));
         else if (t->type != element_type<U>() || t->bytes.size() != count * sizeof(U))
             differences.push_back(
                 text(name, ": expected ", wanted, ", found ", t->bytes.size() / element_size(t->type), " of ", t->type));
-        else return t;
+        else
+            return t;
         return nullptr;
     }
     template <class U>
@@ -63,8 +66,10 @@ struct checkpoint_reader {
             const auto* t = file.find(full);
             const std::size_t count = t ? t->bytes.size() / sizeof(value_type) : 0;
             if (assign) field.resize(count);
-            if (assign) copy(full, std::span<value_type>(field));
-            else find<value_type>(full, count);
+            if (assign)
+                copy(full, std::span<value_type>(field));
+            else
+                find<value_type>(full, count);
         }
     }
 };
@@ -89,8 +94,10 @@ struct checkpoint {
     template <class Trainer>
     void restore(Trainer& t) const {
         require(!path.empty(), "checkpoint", "path", "the name of a file", "an empty text");
-        if (resume && (is_file(path) || is_folder(path))) load(t);
-        else write(t);
+        if (resume && (is_file(path) || is_folder(path)))
+            load(t);
+        else
+            write(t);
     }
 
     template <class Trainer>

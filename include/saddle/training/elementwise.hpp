@@ -13,15 +13,19 @@ struct width_of {
 /// Reads one V (a number or a register) from `p`, which need not be aligned.
 template <class V, class T>
 [[nodiscard]] V read_values(const T* p) {
-    if constexpr (std::is_same_v<V, T>) return *p;
-    else return V::load_unaligned(p);
+    if constexpr (std::is_same_v<V, T>)
+        return *p;
+    else
+        return V::load_unaligned(p);
 }
 
 /// Writes one V to `p`.
 template <class V, class T>
 void write_values(T* p, const V& value) {
-    if constexpr (std::is_same_v<V, T>) *p = value;
-    else value.store_unaligned(p);
+    if constexpr (std::is_same_v<V, T>)
+        *p = value;
+    else
+        value.store_unaligned(p);
 }
 
 /// Calls f(i, width_of<V>) so that every index of [first, first+count) is covered once, by registers and at the ends by numbers.

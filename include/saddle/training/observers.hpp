@@ -19,8 +19,10 @@ training_action ask_each(Observers& observers, Call&& call) {
     bool stop = false;
     const auto ask = [&](auto& observer) {
         using answer = decltype(call(observer));
-        if constexpr (std::is_same_v<answer, training_action>) stop = call(observer) == training_action::stop || stop;
-        else call(observer);
+        if constexpr (std::is_same_v<answer, training_action>)
+            stop = call(observer) == training_action::stop || stop;
+        else
+            call(observer);
     };
     std::apply([&](auto&... observer) { (ask(observer), ...); }, observers);
     return stop ? training_action::stop : training_action::go_on;
@@ -29,40 +31,50 @@ training_action ask_each(Observers& observers, Call&& call) {
 template <class Observers, class Trainer>
 void notify_begin(Observers& observers, Trainer& trainer) {
     ask_each(observers, [&](auto& o) {
-        if constexpr (requires { o.train_begin(trainer); }) o.train_begin(trainer);
-        else if constexpr (requires { o.train_begin(); }) o.train_begin();
+        if constexpr (requires { o.train_begin(trainer); })
+            o.train_begin(trainer);
+        else if constexpr (requires { o.train_begin(); })
+            o.train_begin();
     });
 }
 
 template <class Observers, class Trainer>
 void notify_epoch_begin(Observers& observers, const schedule_position& at, Trainer& trainer) {
     ask_each(observers, [&](auto& o) {
-        if constexpr (requires { o.epoch_begin(at, trainer); }) o.epoch_begin(at, trainer);
-        else if constexpr (requires { o.epoch_begin(at); }) o.epoch_begin(at);
+        if constexpr (requires { o.epoch_begin(at, trainer); })
+            o.epoch_begin(at, trainer);
+        else if constexpr (requires { o.epoch_begin(at); })
+            o.epoch_begin(at);
     });
 }
 
 template <class Observers, class Trainer>
 training_action notify_step(Observers& observers, const step_record& record, Trainer& trainer) {
     return ask_each(observers, [&](auto& o) {
-        if constexpr (requires { o.step_end(record, trainer); }) return o.step_end(record, trainer);
-        else if constexpr (requires { o.step_end(record); }) return o.step_end(record);
+        if constexpr (requires { o.step_end(record, trainer); })
+            return o.step_end(record, trainer);
+        else if constexpr (requires { o.step_end(record); })
+            return o.step_end(record);
     });
 }
 
 template <class Observers, class Trainer>
 training_action notify_epoch(Observers& observers, const epoch_record& record, Trainer& trainer) {
     return ask_each(observers, [&](auto& o) {
-        if constexpr (requires { o.epoch_end(record, trainer); }) return o.epoch_end(record, trainer);
-        else if constexpr (requires { o.epoch_end(record); }) return o.epoch_end(record);
+        if constexpr (requires { o.epoch_end(record, trainer); })
+            return o.epoch_end(record, trainer);
+        else if constexpr (requires { o.epoch_end(record); })
+            return o.epoch_end(record);
     });
 }
 
 template <class Observers, class Trainer>
 void notify_end(Observers& observers, const training_result& result, Trainer& trainer) {
     ask_each(observers, [&](auto& o) {
-        if constexpr (requires { o.train_end(result, trainer); }) o.train_end(result, trainer);
-        else if constexpr (requires { o.train_end(result); }) o.train_end(result);
+        if constexpr (requires { o.train_end(result, trainer); })
+            o.train_end(result, trainer);
+        else if constexpr (requires { o.train_end(result); })
+            o.train_end(result);
     });
 }
 

@@ -20,8 +20,10 @@ struct parameter_range {
     std::vector<parameter_range> ranges;
     for (const auto& info : p.parameters) {
         const double decay = decay_vectors || info.dimensions.size() > 1 ? weight_decay : 0;
-        if (!ranges.empty() && ranges.back().weight_decay == decay) ranges.back().count += info.size;
-        else ranges.push_back({info.offset, info.size, decay});
+        if (!ranges.empty() && ranges.back().weight_decay == decay)
+            ranges.back().count += info.size;
+        else
+            ranges.push_back({info.offset, info.size, decay});
     }
     return ranges;
 }

@@ -24,8 +24,10 @@ public:
     template <class Part>
     void part(std::string_view name, const Part& described) {
         const std::string outer = std::exchange(prefix_, prefix_ + std::string(name) + '.');
-        if constexpr (requires { described.describe(*this); }) described.describe(*this);
-        else known_members(described);
+        if constexpr (requires { described.describe(*this); })
+            described.describe(*this);
+        else
+            known_members(described);
         prefix_ = outer;
     }
     [[nodiscard]] const std::map<std::string, std::string>& entries() const { return entries_; }

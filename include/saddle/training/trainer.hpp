@@ -137,7 +137,8 @@ private:
         optimizer_state_ = optimizer_.template start<value_type>(model_->structure());
         if constexpr (requires { objective_.template start<value_type>(*data_); })
             objective_state_ = objective_.template start<value_type>(*data_);
-        else objective_state_ = {};
+        else
+            objective_state_ = {};
         gradient_.resize(model_->structure().parameter_count);
     }
     std::vector<std::uint32_t> order_of(std::size_t epoch) const {
@@ -272,7 +273,8 @@ private:
     lane_vector<value_type> gradient_, kept_parameters_, kept_buffers_;
 };
 
-template <class Network, class Shape, class Backend, class T, class Objective, class Optimizer, class Schedule, class... Observers>
+template <class Network, class Shape, class Backend, class T, class Objective, class Optimizer, class Schedule,
+          class... Observers>
 trainer(model<Network, Shape, Backend, T>&, Objective, Optimizer, Schedule, trainer_settings, Observers&&...)
     -> trainer<weighted_plan<Backend, T>, Objective, Optimizer, Schedule, Observers...>;
 template <class Model, class Objective, class Optimizer, class Schedule, class... Observers>

@@ -69,11 +69,12 @@ TEST_CASE("a session gives the same bits again and again", "[backend]") {
 }
 
 TEST_CASE("Winograd agrees with direct sums to its documented error and can be switched off", "[backend]") {
-    using network = sequential<conv2d<32, 3, padding<1>>, silu, conv2d<64, 3>, silu, conv2d<16, 3, padding<1>>, flatten, linear<10>>;
+    using network =
+        sequential<conv2d<32, 3, padding<1>>, silu, conv2d<64, 3>, silu, conv2d<16, 3, padding<1>>, flatten, linear<10>>;
     const model<network, shape<16, 9, 10>, backend::cpu> m(1);
     const backend::cpu::program<float> fast(m.structure(), m.parameters(), m.buffers());
     const backend::cpu::program<float> direct(m.structure(), m.parameters(), m.buffers(), {.winograd = false});
-    CHECK(fast.steps().unit(1).transformed);   // step 0 gives the input its border
+    CHECK(fast.steps().unit(1).transformed);  // step 0 gives the input its border
     CHECK_FALSE(direct.steps().unit(1).transformed);
     const auto x = random_block(16 * 90 * l);
     const auto a = run(fast, x), b = run(direct, x);

@@ -40,7 +40,8 @@ std::pair<std::vector<float>, std::vector<float>> differentiate(std::size_t coun
     return {gradient, {m.buffers().begin(), m.buffers().end()}};
 }
 
-using normalised = sequential<conv2d<16, 3, padding<1>, no_bias>, batch_norm, relu, residual<sequential<conv2d<16, 3, padding<1>>, batch_norm, relu, conv2d<16, 3, padding<1>>>>,
+using normalised = sequential<conv2d<16, 3, padding<1>, no_bias>, batch_norm, relu,
+                              residual<sequential<conv2d<16, 3, padding<1>>, batch_norm, relu, conv2d<16, 3, padding<1>>>>,
                               max_pool2d<2>, group_norm<4>, flatten, dropout, linear<10>>;
 
 }  // namespace
@@ -63,10 +64,13 @@ TEST_CASE("dropout draws anew for every step and the same for the same step", "[
     const std::vector<std::uint64_t> ids{1, 2, 3, 4, 5};
     const auto logits_at = [&](std::uint32_t step) {
         std::vector<float> seen, gradient(m.parameters().size());
-        program.differentiate(m.parameters(), m.buffers(), x, ids, {.step = step}, [&](const float* logits, std::size_t, std::size_t, float* slopes) {
-            seen.assign(logits, logits + 3 * lane_count<float>);
-            std::fill_n(slopes, 3 * lane_count<float>, 0.F);
-        }, gradient);
+        program.differentiate(
+            m.parameters(), m.buffers(), x, ids, {.step = step},
+            [&](const float* logits, std::size_t, std::size_t, float* slopes) {
+                seen.assign(logits, logits + 3 * lane_count<float>);
+                std::fill_n(slopes, 3 * lane_count<float>, 0.F);
+            },
+            gradient);
         return seen;
     };
     CHECK(logits_at(0) == logits_at(0));
@@ -81,7 +85,9 @@ TEST_CASE("running statistics stay where they are when asked", "[backend]") {
     const std::vector<std::uint64_t> ids{0, 1, 2, 3};
     std::vector<float> gradient(m.parameters().size());
     const std::vector<float> before(m.buffers().begin(), m.buffers().end());
-    const auto loss = [](const float*, std::size_t, std::size_t, float* slopes) { std::fill_n(slopes, 2 * lane_count<float>, 0.F); };
+    const auto loss = [](const float*, std::size_t, std::size_t, float* slopes) {
+        std::fill_n(slopes, 2 * lane_count<float>, 0.F);
+    };
     program.differentiate(m.parameters(), m.buffers(), x, ids, {.update_statistics = false}, loss, gradient);
     CHECK(std::equal(before.begin(), before.end(), m.buffers().begin()));
     program.differentiate(m.parameters(), m.buffers(), x, ids, {}, loss, gradient);
@@ -95,8 +101,11 @@ TEST_CASE("a batch that does not fit the network is refused", "[backend]") {
     std::vector<float> gradient(m.parameters().size());
     const auto loss = [](const float*, std::size_t, std::size_t, float*) {};
     const std::vector<std::uint64_t> one{0};
-    CHECK_THROWS_AS(program.differentiate(m.parameters(), m.buffers(), images(1, {1, 27, 28}), one, {}, loss, gradient), shape_error);
-    CHECK_THROWS_AS(program.differentiate(m.parameters(), m.buffers(), images(2, {1, 28, 28}), one, {}, loss, gradient), shape_error);
+    CHECK_THROWS_AS(program.differentiate(m.parameters(), m.buffers(), images(1, {1, 27, 28}), one, {}, loss, gradient),
+                    shape_error);
+    CHECK_THROWS_AS(program.differentiate(m.parameters(), m.buffers(), images(2, {1, 28, 28}), one, {}, loss, gradient),
+                    shape_error);
     gradient.pop_back();
-    CHECK_THROWS_AS(program.differentiate(m.parameters(), m.buffers(), images(1, {1, 28, 28}), one, {}, loss, gradient), shape_error);
+    CHECK_THROWS_AS(program.differentiate(m.parameters(), m.buffers(), images(1, {1, 28, 28}), one, {}, loss, gradient),
+                    shape_error);
 }

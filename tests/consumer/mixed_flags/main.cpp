@@ -24,6 +24,7 @@ int main() {
     const outcome wide = with_avx2(), narrow = without_flags();
     const float logits = relative_difference(wide.logits, narrow.logits);
     const float gradient = relative_difference(wide.input_gradient, narrow.input_gradient);
-    std::cout << wide.lanes << " and " << narrow.lanes << " lanes; logits differ by " << logits << ", input gradients by " << gradient << '\n';
+    std::cout << wide.lanes << " and " << narrow.lanes << " lanes; logits differ by " << logits << ", input gradients by "
+              << gradient << '\n';
     return wide.lanes == 8 && narrow.lanes == 4 && logits < 1e-5f && gradient < 1e-5f ? 0 : 1;
 }

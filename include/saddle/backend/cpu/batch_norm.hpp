@@ -5,7 +5,7 @@ namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Per-channel sums of one block, in double.
 struct channel_moments {
-    double count = 0, mean = 0, deviations = 0;   ///< deviations: sum of squared distances to the mean
+    double count = 0, mean = 0, deviations = 0;  ///< deviations: sum of squared distances to the mean
 
     /// Joins the moments of further values (Chan, Golub & LeVeque 1979).
     void merge(const channel_moments& other) {
@@ -36,15 +36,19 @@ template <class V, class T>
     channel_moments m;
     m.count = static_cast<double>(channel.shape.size() * valid);
     V sum(T(0));
-    for_each_register<V>(channel.shape, [&](std::size_t, const T* in) { sum += V::load_aligned(in); }, channel);
+    for_each_register<V>(
+        channel.shape, [&](std::size_t, const T* in) { sum += V::load_aligned(in); }, channel);
     m.mean = detail::sum_valid(sum, valid) / m.count;
     const V mean(static_cast<T>(m.mean));
     V squares(T(0)), rest(T(0));
-    for_each_register<V>(channel.shape, [&](std::size_t, const T* in) {
-        const V d = V::load_aligned(in) - mean;
-        squares = multiply_add(d, d, squares);
-        rest += d;
-    }, channel);
+    for_each_register<V>(
+        channel.shape,
+        [&](std::size_t, const T* in) {
+            const V d = V::load_aligned(in) - mean;
+            squares = multiply_add(d, d, squares);
+            rest += d;
+        },
+        channel);
     const double shift = detail::sum_valid(rest, valid) / m.count;
     m.mean = static_cast<double>(static_cast<T>(m.mean)) + shift;
     m.deviations = detail::sum_valid(squares, valid) - shift * shift * m.count;
@@ -59,10 +63,13 @@ template <class V, class T>
 [[nodiscard]] channel_slopes slopes_of(block<const T> x, block<const T> dy, double mean, std::size_t valid) {
     const V centre(static_cast<T>(mean));
     V sum(T(0)), product(T(0));
-    for_each_register<V>(x.shape, [&](std::size_t, const T* in, const T* g) {
-        sum += V::load_aligned(g);
-        product = multiply_add(V::load_aligned(g), V::load_aligned(in) - centre, product);
-    }, x, dy);
+    for_each_register<V>(
+        x.shape,
+        [&](std::size_t, const T* in, const T* g) {
+            sum += V::load_aligned(g);
+            product = multiply_add(V::load_aligned(g), V::load_aligned(in) - centre, product);
+        },
+        x, dy);
     return {detail::sum_valid(sum, valid), detail::sum_valid(product, valid)};
 }
 
@@ -70,8 +77,8 @@ template <class V, class T>
 template <class T>
 struct batch_norm_state {
     std::vector<channel_moments> moments;
-    std::vector<T> scale, shift;                  ///< y = scale·x + shift
-    std::vector<T> slope, slope_x, slope_1;       ///< dx = slope·dy + slope_x·x + slope_1
+    std::vector<T> scale, shift;             ///< y = scale·x + shift
+    std::vector<T> slope, slope_x, slope_1;  ///< dx = slope·dy + slope_x·x + slope_1
 
     void prepare_forward(const T* weight, const T* bias, double epsilon) {
         const std::size_t channels = moments.size();
@@ -84,7 +91,8 @@ struct batch_norm_state {
         }
     }
     /// `sums` are over the whole batch. Adds the gradients of weight and bias.
-    void prepare_backward(const std::vector<channel_slopes>& sums, const T* weight, double epsilon, T* weight_gradient, T* bias_gradient) {
+    void prepare_backward(const std::vector<channel_slopes>& sums, const T* weight, double epsilon, T* weight_gradient,
+                          T* bias_gradient) {
         const std::size_t channels = moments.size();
         slope.resize(channels);
         slope_x.resize(channels);
@@ -113,14 +121,18 @@ struct batch_norm_state {
 
 /// dx = slope·dy + slope_x·x + slope_1 on the first `valid` lanes, 0 on the others.
 template <class V, class T>
-void batch_norm_backward(const batch_norm_state<T>& state, block<const T> x, block<const T> dy, std::size_t valid, gradient_action action, block<T> dx) {
+void batch_norm_backward(const batch_norm_state<T>& state, block<const T> x, block<const T> dy, std::size_t valid,
+                         gradient_action action, block<T> dx) {
     alignas(64) T flags[V::size];
     for (std::size_t i = 0; i < V::size; ++i) flags[i] = i < valid ? T(1) : T(0);
     const V live = V::load_aligned(flags);
-    for_each_register<V>(x.shape, [&](std::size_t c, const T* in, const T* above, T* below) {
-        const V rest = multiply_add(V::broadcast(state.slope_x[c]), V::load_aligned(in), V::broadcast(state.slope_1[c]));
-        leave<V>(action, below, in, live * multiply_add(V::broadcast(state.slope[c]), V::load_aligned(above), rest));
-    }, x, dy, dx);
+    for_each_register<V>(
+        x.shape,
+        [&](std::size_t c, const T* in, const T* above, T* below) {
+            const V rest = multiply_add(V::broadcast(state.slope_x[c]), V::load_aligned(in), V::broadcast(state.slope_1[c]));
+            leave<V>(action, below, in, live * multiply_add(V::broadcast(state.slope[c]), V::load_aligned(above), rest));
+        },
+        x, dy, dx);
 }
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

@@ -7,14 +7,14 @@ namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 /// A convolution as jobs: one forward; backward to the input one per phase of the stride. Weights are OIHW.
 struct convolution {
     saddle::window window{};
-    std::size_t inputs = 0, outputs = 0;   ///< channels
+    std::size_t inputs = 0, outputs = 0;  ///< channels
     tap_job forward;
     struct phase {
         tap_job job;
-        std::vector<std::uint32_t> kernel_positions;   ///< of each tap, row * width + column
+        std::vector<std::uint32_t> kernel_positions;  ///< of each tap, row * width + column
     };
     std::vector<phase> backward;
-    bool dense = false;   ///< the window covers the whole input: every input value is a channel of its own in the backward pass
+    bool dense = false;  ///< the window covers the whole input: every input value is a channel of its own in the backward pass
 };
 
 /// True when the window sees the whole, unpadded input once.
@@ -47,7 +47,9 @@ namespace detail {
     for (std::size_t c = 0; c < of.shape.channels; ++c)
         for (std::size_t y = 0; y < of.shape.height; ++y)
             for (std::size_t x = 0; x < of.shape.width; ++x)
-                offsets.push_back(static_cast<std::int32_t>(of.position(c, static_cast<std::ptrdiff_t>(y), static_cast<std::ptrdiff_t>(x)) * static_cast<std::ptrdiff_t>(lanes)));
+                offsets.push_back(
+                    static_cast<std::int32_t>(of.position(c, static_cast<std::ptrdiff_t>(y), static_cast<std::ptrdiff_t>(x)) *
+                                              static_cast<std::ptrdiff_t>(lanes)));
     return offsets;
 }
 
@@ -77,7 +79,8 @@ struct reach {
                     if (!split) ++all, inside += within;
                     if (!split || within) g.taps.emplace_back(static_cast<std::size_t>(k), offset);
                 }
-                const auto same = std::find_if(groups.begin(), groups.end(), [&](const group& other) { return other.taps == g.taps; });
+                const auto same =
+                    std::find_if(groups.begin(), groups.end(), [&](const group& other) { return other.taps == g.taps; });
                 auto& into = same == groups.end() ? groups.emplace_back(std::move(g)) : *same;
                 into.places.emplace_back(i, place);
             }
@@ -88,20 +91,25 @@ struct reach {
 }  // namespace detail
 
 /// Plans a convolution between two layouts for blocks of `lanes` lanes and register tiles of `sums` sums.
-[[nodiscard]] inline convolution plan_convolution(const saddle::window& w, const layout& input, const layout& output, std::size_t lanes, std::size_t sums) {
+[[nodiscard]] inline convolution plan_convolution(const saddle::window& w, const layout& input, const layout& output,
+                                                  std::size_t lanes, std::size_t sums) {
     convolution c;
     c.window = w;
     c.inputs = input.shape.channels;
     c.outputs = output.shape.channels;
-    const auto l = static_cast<std::ptrdiff_t>(lanes), s = static_cast<std::ptrdiff_t>(w.stride), p = static_cast<std::ptrdiff_t>(w.padding);
-    const auto at = [&](const layout& of, std::ptrdiff_t y, std::ptrdiff_t x) { return static_cast<std::int32_t>(of.position(0, y, x) * l); };
+    const auto l = static_cast<std::ptrdiff_t>(lanes), s = static_cast<std::ptrdiff_t>(w.stride),
+               p = static_cast<std::ptrdiff_t>(w.padding);
+    const auto at = [&](const layout& of, std::ptrdiff_t y, std::ptrdiff_t x) {
+        return static_cast<std::int32_t>(of.position(0, y, x) * l);
+    };
 
     auto& f = c.forward;
     f.channels = c.inputs;
     f.channel_stride = input.channel_stride() * lanes;
     f.output_channels = detail::every_channel(output, lanes);
     for (std::size_t ky = 0; ky < w.height; ++ky)
-        for (std::size_t kx = 0; kx < w.width; ++kx) f.taps.push_back(static_cast<std::int32_t>((ky * input.columns() + kx) * lanes));
+        for (std::size_t kx = 0; kx < w.width; ++kx)
+            f.taps.push_back(static_cast<std::int32_t>((ky * input.columns() + kx) * lanes));
     for (std::ptrdiff_t y = 0; y < static_cast<std::ptrdiff_t>(output.shape.height); ++y)
         for (std::ptrdiff_t x = 0; x < static_cast<std::ptrdiff_t>(output.shape.width); ++x) {
             f.input_pixels.push_back(at(input, y * s - p, x * s - p));
@@ -122,7 +130,8 @@ struct reach {
         c.backward.push_back(std::move(all));
         return c;
     }
-    const detail::reach rows(w.height, w, input.shape.height, output.shape.height), columns(w.width, w, input.shape.width, output.shape.width);
+    const detail::reach rows(w.height, w, input.shape.height, output.shape.height),
+        columns(w.width, w, input.shape.width, output.shape.width);
     for (const auto& row : rows.groups)
         for (const auto& column : columns.groups) {
             convolution::phase part;
@@ -165,7 +174,8 @@ void pack_convolution(const convolution& c, const T* weight, const T* scale, con
         if (c.dense)
             pack_weights(part.job, pack, [&](std::size_t j, std::size_t o, std::size_t) { return value(o, j / area, j % area); });
         else
-            pack_weights(part.job, pack, [&](std::size_t i, std::size_t o, std::size_t t) { return value(o, i, part.kernel_positions[t]); });
+            pack_weights(part.job, pack,
+                         [&](std::size_t i, std::size_t o, std::size_t t) { return value(o, i, part.kernel_positions[t]); });
 }
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

@@ -14,9 +14,7 @@ struct basic_cpu {
 
     template <class L, class In, class T>
         requires requires { custom_kernels_of<L, In, T>(); }
-    [[nodiscard]] static custom_operation custom_kernels() {
-        return custom_kernels_of<L, In, T>();
-    }
+    [[nodiscard]] static custom_operation custom_kernels() { return custom_kernels_of<L, In, T>(); }
 };
 
 using cpu = basic_cpu<xsimd::default_arch>;

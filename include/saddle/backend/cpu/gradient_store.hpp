@@ -56,7 +56,9 @@ public:
         for (auto& t : transposed_) t.resize(widest_transposed_);
     }
 
-    void start_block(std::size_t b) { std::fill_n(sums_.begin() + static_cast<std::ptrdiff_t>(b * each_sums_), each_sums_, T(0)); }
+    void start_block(std::size_t b) {
+        std::fill_n(sums_.begin() + static_cast<std::ptrdiff_t>(b * each_sums_), each_sums_, T(0));
+    }
 
     /// Takes what step i of block b contributes; its output's gradient is complete.
     void collect(std::size_t i, const block_memory<T>& m, std::size_t b, std::size_t worker) {
@@ -66,7 +68,8 @@ public:
         if (op.kind == operation_kind::convolution) {
             collect_convolution(i, m, b, worker, sums);
         } else if (op.kind == operation_kind::group_norm) {
-            group_norm_gradient<V>(op, block<const T>(machine_.value(op.input, m)), block<const T>(machine_.gradient(op.output, m)), sums, sums + parameters_[op.weight].size);
+            group_norm_gradient<V>(op, block<const T>(machine_.value(op.input, m)),
+                                   block<const T>(machine_.gradient(op.output, m)), sums, sums + parameters_[op.weight].size);
         } else if (op.kind == operation_kind::custom && op.parameters > 0) {
             std::vector<T*> pointers(op.parameters);
             T* next = sums;
@@ -74,7 +77,8 @@ public:
                 pointers[k] = next;
                 next += round(parameters_[op.first_parameter + k].size);
             }
-            reinterpret_cast<typename custom_signatures<T>::gradient>(op.custom.gradient)(machine_.value(op.input, m), machine_.value(op.output, m), machine_.gradient(op.output, m), pointers);
+            reinterpret_cast<typename custom_signatures<T>::gradient>(op.custom.gradient)(
+                machine_.value(op.input, m), machine_.value(op.output, m), machine_.gradient(op.output, m), pointers);
         }
     }
 
@@ -127,7 +131,9 @@ private:
             const block<const T> g = machine_.gradient(op.output, m);
             for (std::size_t c = 0; c < g.shape.channels; ++c) {
                 V sum(T(0));
-                for_each_register<V>({1, g.shape.height, g.shape.width}, [&](std::size_t, const T* at) { sum += V::load_aligned(at); }, channels_of(g, c, 1));
+                for_each_register<V>(
+                    {1, g.shape.height, g.shape.width}, [&](std::size_t, const T* at) { sum += V::load_aligned(at); },
+                    channels_of(g, c, 1));
                 sums_[b * each_sums_ + e.bias_sums + c] = sum_lanes(sum);
             }
         }
@@ -146,22 +152,26 @@ private:
             transpose_input<V>(e.job, input, transposed_[worker].data());
             x = transposed_[worker].data();
         }
-        for (std::size_t group = 0; group * gradient_group<V> < e.job.rows; ++group) run_gradient<V, T>(e.job, {&x, 1}, {&dy, 1}, group, sums);
+        for (std::size_t group = 0; group * gradient_group<V> < e.job.rows; ++group)
+            run_gradient<V, T>(e.job, {&x, 1}, {&dy, 1}, group, sums);
     }
-    void fold_rows(std::size_t i, std::span<const T* const> inputs, std::span<const T* const> gradients, worker_pool& pool, std::span<T> gradient) {
+    void fold_rows(std::size_t i, std::span<const T* const> inputs, std::span<const T* const> gradients, worker_pool& pool,
+                   std::span<T> gradient) {
         const auto& job = entries_[i].job;
         if (totals_.size() < job.sums(V::size)) totals_ = lane_vector<T>(job.sums(V::size));
         T* const weights = gradient.data() + parameters_[machine_.list().steps[i].op.weight].offset;
         pool.for_each((job.rows + gradient_group<V> - 1) / gradient_group<V>, [&](std::size_t group, std::size_t) {
             run_gradient<V, T>(job, inputs, gradients, group, totals_.data());
-            add_gradient(job, V::size, totals_.data(), group * gradient_group<V>, std::min(job.rows, (group + 1) * gradient_group<V>), weights);
+            add_gradient(job, V::size, totals_.data(), group * gradient_group<V>,
+                         std::min(job.rows, (group + 1) * gradient_group<V>), weights);
         });
     }
     void fold_sums(std::size_t i, std::size_t blocks, std::span<T> gradient) {
         const auto& op = machine_.list().steps[i].op;
         const auto& e = entries_[i];
         const auto total = [&](std::size_t at, std::size_t size) {
-            lane_vector<T> sum(sums_.begin() + static_cast<std::ptrdiff_t>(at), sums_.begin() + static_cast<std::ptrdiff_t>(at + size));
+            lane_vector<T> sum(sums_.begin() + static_cast<std::ptrdiff_t>(at),
+                               sums_.begin() + static_cast<std::ptrdiff_t>(at + size));
             for (std::size_t b = 1; b < blocks; ++b)
                 for (std::size_t k = 0; k < size; ++k) sum[k] += sums_[b * each_sums_ + at + k];
             return sum;
@@ -172,7 +182,9 @@ private:
             for (std::size_t k = 0; k < info.size; ++k) gradient[info.offset + k] += sum[k];
         };
         if (op.kind == operation_kind::convolution) {
-            if (!deferred(e)) add_gradient(e.job, V::size, total(e.sums, e.job.sums(V::size)).data(), 0, e.job.rows, gradient.data() + parameters_[op.weight].offset);
+            if (!deferred(e))
+                add_gradient(e.job, V::size, total(e.sums, e.job.sums(V::size)).data(), 0, e.job.rows,
+                             gradient.data() + parameters_[op.weight].offset);
             if (op.bias != none) add(e.bias_sums, op.bias);
         } else if (op.kind == operation_kind::group_norm) {
             add(e.sums, op.weight);
@@ -195,4 +207,4 @@ private:
     std::vector<lane_vector<T>> transposed_;
 };
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

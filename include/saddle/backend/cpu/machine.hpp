@@ -17,8 +17,8 @@ struct convolution_unit {
 
 /// What a program may leave out.
 struct program_settings {
-    bool winograd = true;    ///< Winograd for 3×3 convolutions with stride 1 and enough channels; off gives direct sums only
-    bool training = false;   ///< keeps batch norm and dropout as operations
+    bool winograd = true;   ///< Winograd for 3×3 convolutions with stride 1 and enough channels; off gives direct sums only
+    bool training = false;  ///< keeps batch norm and dropout as operations
 };
 
 /// Memory of one block: tensors and gradients, and the caller's input, logits and their gradients.
@@ -29,7 +29,7 @@ struct block_memory {
     T* input = nullptr;
     T* logits = nullptr;
     T* logits_gradient = nullptr;
-    T* input_gradient = nullptr;   ///< nullptr: not wanted
+    T* input_gradient = nullptr;  ///< nullptr: not wanted
 };
 
 /// Steps, layouts and packed weights: what inference and training run on a block of V::size lanes.
@@ -39,7 +39,9 @@ public:
     using T = typename V::value_type;
     static constexpr std::size_t lanes = V::size;
 
-    machine(const plan& p, program_settings settings) : list_(make_steps(p, settings.training)), parameters_(p.parameters), buffers_(p.buffers), parameter_count_(p.parameter_count), buffer_count_(p.buffer_count), settings_(settings) {
+    machine(const plan& p, program_settings settings)
+        : list_(make_steps(p, settings.training)), parameters_(p.parameters), buffers_(p.buffers),
+          parameter_count_(p.parameter_count), buffer_count_(p.buffer_count), settings_(settings) {
         units_.resize(list_.steps.size());
         constants_.resize(list_.steps.size());
         std::size_t used = 0;
@@ -50,8 +52,9 @@ public:
 
     /// Packs weights for the kernels; may be called again after the weights changed. With a pool, its threads share the layers.
     void pack(std::span<const T> parameters, std::span<const T> buffers, worker_pool* pool = nullptr) {
-        require<shape_error>(parameters.size() == parameter_count_ && buffers.size() == buffer_count_, "program", "numbers of parameters and buffers",
-                             text(parameter_count_, " and ", buffer_count_), text(parameters.size(), " and ", buffers.size()));
+        require<shape_error>(parameters.size() == parameter_count_ && buffers.size() == buffer_count_, "program",
+                             "numbers of parameters and buffers", text(parameter_count_, " and ", buffer_count_),
+                             text(parameters.size(), " and ", buffers.size()));
         values_.assign(parameters.begin(), parameters.end());
         const auto each = [&](std::size_t i, std::size_t) { pack_step(i, parameters, buffers); };
         if (pool) return pool->for_each(list_.steps.size(), each);
@@ -71,12 +74,16 @@ public:
     [[nodiscard]] T* gradient_storage(std::size_t tensor, const block_memory<T>& m) const {
         return tensor == 0 ? m.input_gradient : tensor == list_.output ? m.logits_gradient : m.storage + gradient_offset_[tensor];
     }
-    [[nodiscard]] block<T> value(std::size_t tensor, const block_memory<T>& m) const { return list_.tensors[tensor].view(value_storage(tensor, m), lanes); }
+    [[nodiscard]] block<T> value(std::size_t tensor, const block_memory<T>& m) const {
+        return list_.tensors[tensor].view(value_storage(tensor, m), lanes);
+    }
     [[nodiscard]] block<T> gradient(std::size_t tensor, const block_memory<T>& m) const {
         return list_.tensors[tensor].view(gradient_storage(tensor, m), lanes);
     }
     /// Whether anyone wants the gradient of a tensor: the caller, or weights before it.
-    [[nodiscard]] bool wants_gradient(std::size_t tensor, const block_memory<T>& m) const { return m.input_gradient || depends_on_weights_[tensor]; }
+    [[nodiscard]] bool wants_gradient(std::size_t tensor, const block_memory<T>& m) const {
+        return m.input_gradient || depends_on_weights_[tensor];
+    }
 
     void forward(std::size_t i, const block_memory<T>& m) const;
     void backward(std::size_t i, const block_memory<T>& m) const;
@@ -121,20 +128,24 @@ private:
         for (std::size_t i = 0; i < steps.size(); ++i) {
             const auto& s = steps[i];
             const std::size_t other = s.op.kind == operation_kind::convolution ? s.addend : s.op.second;
-            depends_on_weights_[s.op.output] = s.op.weight != none || s.op.parameters > 0 || depends_on_weights_[s.op.input] || (other != none && depends_on_weights_[other]);
+            depends_on_weights_[s.op.output] = s.op.weight != none || s.op.parameters > 0 || depends_on_weights_[s.op.input] ||
+                                               (other != none && depends_on_weights_[other]);
             for (const std::size_t t : {s.op.input, other})
                 if (t != none && first_reader[t] == none) first_reader[t] = i;
             if (s.op.output != list_.output) value_offset_[s.op.output] = room(s.op.output);
-            if (s.op.kind == operation_kind::custom) scratch_size_ = std::max(scratch_size_, list_.tensors[s.op.input].size() * lanes);
+            if (s.op.kind == operation_kind::custom)
+                scratch_size_ = std::max(scratch_size_, list_.tensors[s.op.input].size() * lanes);
         }
-        std::vector<std::pair<std::size_t, std::size_t>> idle;   // gradient places whose tensor is done, with a tensor of that layout
+        std::vector<std::pair<std::size_t, std::size_t>>
+            idle;  // gradient places whose tensor is done, with a tensor of that layout
         std::vector<bool> placed(count, false);
         for (std::size_t i = steps.size(); i-- > 0;) {
             const auto& s = steps[i];
             for (const std::size_t t : {s.op.kind == operation_kind::convolution ? s.addend : s.op.second, s.op.input}) {
                 if (t == none || t == 0 || placed[t]) continue;
                 placed[t] = true;
-                const auto same = std::find_if(idle.begin(), idle.end(), [&](const auto& place) { return list_.tensors[place.second] == list_.tensors[t]; });
+                const auto same = std::find_if(
+                    idle.begin(), idle.end(), [&](const auto& place) { return list_.tensors[place.second] == list_.tensors[t]; });
                 if (same != idle.end()) {
                     gradient_offset_[t] = same->first;
                     idle.erase(same);
@@ -147,13 +158,16 @@ private:
     }
     void pack_step(std::size_t i, std::span<const T> parameters, std::span<const T> buffers) {
         const auto& s = list_.steps[i];
-        const auto parameter = [&](std::size_t index) { return index == none ? nullptr : parameters.data() + parameters_[index].offset; };
+        const auto parameter = [&](std::size_t index) {
+            return index == none ? nullptr : parameters.data() + parameters_[index].offset;
+        };
         const auto buffer = [&](std::size_t index) { return buffers.data() + buffers_[index].offset; };
         const std::size_t channels = list_.tensors[s.op.output].shape.channels;
         std::vector<T> scale(channels, T(1)), shift(channels, T(0));
         const auto norm = [&](const operation& op) {
             for (std::size_t c = 0; c < channels; ++c) {
-                const double inverse = parameter(op.weight)[c] / std::sqrt(static_cast<double>(buffer(op.buffer + 1)[c]) + op.epsilon);
+                const double inverse =
+                    parameter(op.weight)[c] / std::sqrt(static_cast<double>(buffer(op.buffer + 1)[c]) + op.epsilon);
                 scale[c] = static_cast<T>(inverse);
                 shift[c] = static_cast<T>(parameter(op.bias)[c] - buffer(op.buffer)[c] * inverse);
             }
@@ -178,10 +192,13 @@ private:
     void pack_unit(const convolution_unit& unit, const T* weight, const T* scale, const T* bias) {
         if (!unit.transformed) return pack_convolution(unit.direct, weight, scale, bias, packed_.data());
         const std::size_t inputs = unit.forward.inputs;
-        const auto at = [&](std::size_t o, std::size_t c, std::size_t k) { return scale ? weight[(o * inputs + c) * 9 + k] * scale[o] : weight[(o * inputs + c) * 9 + k]; };
+        const auto at = [&](std::size_t o, std::size_t c, std::size_t k) {
+            return scale ? weight[(o * inputs + c) * 9 + k] * scale[o] : weight[(o * inputs + c) * 9 + k];
+        };
         pack_winograd(unit.forward, packed_.data(), at);
         std::copy_n(bias, unit.forward.outputs, packed_.data() + unit.forward.bias);
-        pack_winograd(unit.backward, packed_.data(), [&](std::size_t c, std::size_t o, std::size_t k) { return at(o, c, 8 - k); });
+        pack_winograd(unit.backward, packed_.data(),
+                      [&](std::size_t c, std::size_t o, std::size_t k) { return at(o, c, 8 - k); });
     }
     [[nodiscard]] std::vector<const T*> custom_parameters(const operation& op) const {
         std::vector<const T*> pointers(op.parameters);
@@ -201,6 +218,6 @@ private:
     lane_vector<T> packed_, values_;
 };
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE
 
 #include "saddle/backend/cpu/machine_run.hpp"

@@ -33,46 +33,60 @@ inline void store_result(V value, bool relu, T* to) {
 /// y = scale[c]·x + shift[c], then the fused ReLU.
 template <class V, class T>
 void affine_forward(block<const T> x, const T* scale, const T* shift, bool relu, block<T> y) {
-    for_each_register<V>(x.shape, [&](std::size_t c, const T* in, T* out) {
-        store_result(multiply_add(V::load_aligned(in), V::broadcast(scale[c]), V::broadcast(shift[c])), relu, out);
-    }, x, y);
+    for_each_register<V>(
+        x.shape,
+        [&](std::size_t c, const T* in, T* out) {
+            store_result(multiply_add(V::load_aligned(in), V::broadcast(scale[c]), V::broadcast(shift[c])), relu, out);
+        },
+        x, y);
 }
 template <class V, class T>
 void affine_backward(block<const T> x, const T* scale, block<const T> dy, gradient_action action, block<T> dx) {
-    for_each_register<V>(x.shape, [&](std::size_t c, const T* in, const T* above, T* below) {
-        leave<V>(action, below, in, V::load_aligned(above) * V::broadcast(scale[c]));
-    }, x, dy, dx);
+    for_each_register<V>(
+        x.shape,
+        [&](std::size_t c, const T* in, const T* above, T* below) {
+            leave<V>(action, below, in, V::load_aligned(above) * V::broadcast(scale[c]));
+        },
+        x, dy, dx);
 }
 
 template <class V, class T>
 void activation_forward(const operation& op, block<const T> x, block<T> y) {
     with_activation(op.function, [&](auto function) {
-        for_each_register<V>(x.shape, [&](std::size_t, const T* in, T* out) {
-            function.value(V::load_aligned(in), op.slope).store_aligned(out);
-        }, x, y);
+        for_each_register<V>(
+            x.shape, [&](std::size_t, const T* in, T* out) { function.value(V::load_aligned(in), op.slope).store_aligned(out); },
+            x, y);
     });
 }
 template <class V, class T>
-void activation_backward(const operation& op, block<const T> x, block<const T> y, block<const T> dy, gradient_action action, block<T> dx) {
+void activation_backward(const operation& op, block<const T> x, block<const T> y, block<const T> dy, gradient_action action,
+                         block<T> dx) {
     with_activation(op.function, [&](auto function) {
-        for_each_register<V>(x.shape, [&](std::size_t, const T* in, const T* out, const T* above, T* below) {
-            leave<V>(action, below, in, V::load_aligned(above) * function.derivative(V::load_aligned(in), V::load_aligned(out), op.slope));
-        }, x, y, dy, dx);
+        for_each_register<V>(
+            x.shape,
+            [&](std::size_t, const T* in, const T* out, const T* above, T* below) {
+                leave<V>(action, below, in,
+                         V::load_aligned(above) * function.derivative(V::load_aligned(in), V::load_aligned(out), op.slope));
+            },
+            x, y, dy, dx);
     });
 }
 
 template <class V, class T>
 void add_forward(block<const T> a, block<const T> b, bool relu, block<T> y) {
-    for_each_register<V>(a.shape, [&](std::size_t, const T* first, const T* second, T* out) {
-        store_result(V::load_aligned(first) + V::load_aligned(second), relu, out);
-    }, a, b, y);
+    for_each_register<V>(
+        a.shape,
+        [&](std::size_t, const T* first, const T* second, T* out) {
+            store_result(V::load_aligned(first) + V::load_aligned(second), relu, out);
+        },
+        a, b, y);
 }
 /// Hands a gradient on unchanged: the backward pass of a sum, and of a copy between equal shapes.
 template <class V, class T>
 void pass_backward(block<const T> x, block<const T> dy, gradient_action action, block<T> dx) {
-    for_each_register<V>(x.shape, [&](std::size_t, const T* in, const T* above, T* below) {
-        leave<V>(action, below, in, V::load_aligned(above));
-    }, x, dy, dx);
+    for_each_register<V>(
+        x.shape, [&](std::size_t, const T* in, const T* above, T* below) { leave<V>(action, below, in, V::load_aligned(above)); },
+        x, dy, dx);
 }
 
 /// The register of a block that holds the i-th value in row order.
@@ -90,4 +104,4 @@ void copy_backward(block<const T> x, block<const T> dy, gradient_action action, 
     for (std::size_t i = 0; i < x.shape.size(); ++i) leave<V>(action, nth(dx, i), nth(x, i), V::load_aligned(nth(dy, i)));
 }
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

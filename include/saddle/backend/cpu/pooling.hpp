@@ -7,13 +7,15 @@ namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 struct span_of_window {
     std::size_t first, last;
     span_of_window(std::size_t i, std::size_t size, const saddle::window& w, std::size_t extent)
-        : first(i * w.stride < w.padding ? 0 : i * w.stride - w.padding), last(std::min(extent, i * w.stride + size - w.padding)) {}
+        : first(i * w.stride < w.padding ? 0 : i * w.stride - w.padding),
+          last(std::min(extent, i * w.stride + size - w.padding)) {}
 };
 /// The windows that cover input row (or column) `i`.
 struct windows_over {
     std::size_t first, last;
     windows_over(std::size_t i, std::size_t size, const saddle::window& w, std::size_t windows)
-        : first(i + w.padding < size ? 0 : (i + w.padding - size) / w.stride + 1), last(std::min(windows, (i + w.padding) / w.stride + 1)) {}
+        : first(i + w.padding < size ? 0 : (i + w.padding - size) / w.stride + 1),
+          last(std::min(windows, (i + w.padding) / w.stride + 1)) {}
 };
 
 template <class V, class T>
@@ -33,7 +35,8 @@ void max_pool_forward(const saddle::window& w, block<const T> x, block<T> y) {
 }
 /// Backward where every input lies in at most one window: one pass over the windows.
 template <class V, class T>
-void max_pool_backward_disjoint(const saddle::window& w, block<const T> x, block<const T> y, block<const T> dy, gradient_action action, block<T> dx) {
+void max_pool_backward_disjoint(const saddle::window& w, block<const T> x, block<const T> y, block<const T> dy,
+                                gradient_action action, block<T> dx) {
     const V zero(T(0));
     const auto clear = [&](std::size_t c, std::size_t row, std::size_t first) {
         for (std::size_t q = first; q < x.shape.width; ++q) leave<V>(action, dx.at(c, row, q), x.at(c, row, q), zero);
@@ -51,14 +54,17 @@ void max_pool_backward_disjoint(const saddle::window& w, block<const T> x, block
                         rest = choose(wins, zero, rest);
                     }
             }
-        for (std::size_t row = 0; row < x.shape.height; ++row) clear(c, row, row < y.shape.height * w.height ? y.shape.width * w.width : 0);
+        for (std::size_t row = 0; row < x.shape.height; ++row)
+            clear(c, row, row < y.shape.height * w.height ? y.shape.width * w.width : 0);
     }
 }
 
 /// The gradient of a window goes to its first largest value in row order.
 template <class V, class T>
-void max_pool_backward(const saddle::window& w, block<const T> x, block<const T> y, block<const T> dy, gradient_action action, block<T> dx) {
-    if (w.padding == 0 && w.stride == w.height && w.stride == w.width) return max_pool_backward_disjoint<V>(w, x, y, dy, action, dx);
+void max_pool_backward(const saddle::window& w, block<const T> x, block<const T> y, block<const T> dy, gradient_action action,
+                       block<T> dx) {
+    if (w.padding == 0 && w.stride == w.height && w.stride == w.width)
+        return max_pool_backward_disjoint<V>(w, x, y, dy, action, dx);
     for (std::size_t c = 0; c < x.shape.channels; ++c)
         for (std::size_t iy = 0; iy < x.shape.height; ++iy)
             for (std::size_t ix = 0; ix < x.shape.width; ++ix) {
@@ -105,4 +111,4 @@ void average_pool_backward(const saddle::window& w, block<const T> x, block<cons
             }
 }
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

@@ -47,7 +47,8 @@ public:
     using value_type = typename V::value_type;
     using session_type = session<V>;
 
-    program(const plan& p, std::span<const value_type> parameters, std::span<const value_type> buffers, program_settings settings = {})
+    program(const plan& p, std::span<const value_type> parameters, std::span<const value_type> buffers,
+            program_settings settings = {})
         : input_(p.input()), classes_(p.classes()), machine_(p, settings) {
         update(parameters, buffers);
     }
@@ -57,7 +58,9 @@ public:
     [[nodiscard]] session_type make_session() const { return session_type(machine_); }
     [[nodiscard]] const machine<V>& steps() const { return machine_; }
     /// Packs changed weights of the same plan. Throws shape_error when their number does not fit it.
-    void update(std::span<const value_type> parameters, std::span<const value_type> buffers) { machine_.pack(parameters, buffers); }
+    void update(std::span<const value_type> parameters, std::span<const value_type> buffers) {
+        machine_.pack(parameters, buffers);
+    }
 
 private:
     extents input_;
@@ -65,4 +68,4 @@ private:
     machine<V> machine_;
 };
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

@@ -12,14 +12,14 @@ struct gradient_action {
 
 /// One operation after fusion: a convolution with its folded norm, addend and ReLU; any other with its ReLU.
 struct step {
-    operation op;                     ///< tensors are those of the program, not of the plan
+    operation op;  ///< tensors are those of the program, not of the plan
     bool relu = false;
-    std::size_t addend = none;        ///< added to a convolution's output
-    operation norm{};                 ///< the folded batch norm; kind tells whether there is one
+    std::size_t addend = none;  ///< added to a convolution's output
+    operation norm{};           ///< the folded batch norm; kind tells whether there is one
     bool folded = false;
-    bool copies = false;              ///< moves values to another layout (kind flatten)
+    bool copies = false;  ///< moves values to another layout (kind flatten)
     gradient_action input_action, second_action;
-    std::size_t source = none;        ///< index of the operation in the plan: the layer of a dropout's draws
+    std::size_t source = none;  ///< index of the operation in the plan: the layer of a dropout's draws
 };
 
 /// The operations and tensor layouts that a program runs. Tensor 0 is the input; input and output have no border.
@@ -34,7 +34,8 @@ namespace detail {
 /// Builds a step_list; training keeps batch norm and dropout as steps of their own.
 class step_builder {
 public:
-    step_builder(const plan& p, bool training) : plan_(p), training_(training), tensor_of_(p.tensors.size(), none), uses_(p.tensors.size(), 0) {
+    step_builder(const plan& p, bool training)
+        : plan_(p), training_(training), tensor_of_(p.tensors.size(), none), uses_(p.tensors.size(), 0) {
         for (const auto& op : p.operations) {
             ++uses_[op.input];
             if (op.second != none) ++uses_[op.second];
@@ -42,7 +43,9 @@ public:
         tensor_of_[0] = add_tensor(p.input());
         for (const auto& op : p.operations) add(op);
         list_.output = tensor_of_[p.output()];
-        if (list_.output == 0 || list_.steps[producer_[list_.output]].relu || list_.tensors[list_.output].shape != p.tensors[p.output()]) list_.output = copy(list_.output, p.tensors[p.output()]);
+        if (list_.output == 0 || list_.steps[producer_[list_.output]].relu ||
+            list_.tensors[list_.output].shape != p.tensors[p.output()])
+            list_.output = copy(list_.output, p.tensors[p.output()]);
         reserve();
         schedule_gradients();
     }
@@ -76,7 +79,8 @@ private:
     }
     static bool takes_relu(const step& s) {
         using enum operation_kind;
-        return !s.relu && (s.op.kind == convolution || s.op.kind == scale_shift || s.op.kind == batch_norm || s.op.kind == group_norm || s.op.kind == add);
+        return !s.relu && (s.op.kind == convolution || s.op.kind == scale_shift || s.op.kind == batch_norm ||
+                           s.op.kind == group_norm || s.op.kind == add);
     }
     void add(const operation& op) {
         using enum operation_kind;
@@ -95,7 +99,8 @@ private:
             out = in;
             return;
         }
-        if (op.kind == batch_norm && !training_ && !flat && before && before->op.kind == convolution && !before->folded && !before->relu && before->addend == none) {
+        if (op.kind == batch_norm && !training_ && !flat && before && before->op.kind == convolution && !before->folded &&
+            !before->relu && before->addend == none) {
             before->folded = true;
             before->norm = op;
             out = in;
@@ -106,7 +111,9 @@ private:
             if (list_.tensors[other].shape == list_.tensors[in].shape) {
                 const auto fuse = [&](std::size_t through, std::size_t around, std::size_t plan_tensor) {
                     step* s = sole_producer(plan_tensor);
-                    if (!s || s->op.kind != convolution || s->relu || s->addend != none || (producer_[around] != none && producer_[around] > producer_[through])) return false;
+                    if (!s || s->op.kind != convolution || s->relu || s->addend != none ||
+                        (producer_[around] != none && producer_[around] > producer_[through]))
+                        return false;
                     s->addend = around;
                     out = through;
                     return true;
@@ -204,7 +211,7 @@ private:
     bool training_;
     step_list list_;
     std::vector<std::size_t> tensor_of_, uses_, producer_;
-    std::vector<bool> shared_;   ///< storage that several tensors of the plan stand for
+    std::vector<bool> shared_;  ///< storage that several tensors of the plan stand for
 };
 
 }  // namespace detail
@@ -212,4 +219,4 @@ private:
 /// Fuses a plan into steps; with `training`, batch norm and dropout stay.
 [[nodiscard]] inline step_list make_steps(const plan& p, bool training) { return detail::step_builder(p, training).take(); }
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

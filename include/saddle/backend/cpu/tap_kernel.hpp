@@ -1,7 +1,7 @@
 #pragma once
+#include "saddle/backend/cpu/layout.hpp"
 #include "saddle/core/arena.hpp"
 #include "saddle/core/lanes.hpp"
-#include "saddle/backend/cpu/layout.hpp"
 
 #include <array>
 #include <cstdint>
@@ -12,8 +12,8 @@ namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 template <class T>
 struct epilogue {
     T* output = nullptr;
-    const T* addend = nullptr;     ///< added to the sum (a residual, or the gradient gathered so far)
-    const T* mask = nullptr;       ///< the sum passes where this is > 0 (the derivative of a ReLU)
+    const T* addend = nullptr;  ///< added to the sum (a residual, or the gradient gathered so far)
+    const T* mask = nullptr;    ///< the sum passes where this is > 0 (the derivative of a ReLU)
     bool relu = false;
 };
 
@@ -28,7 +28,7 @@ template <class V, class T>
 /// A run of output channels or pixels that one register tile covers.
 struct tile_range {
     std::uint32_t first = 0, count = 0;
-    std::size_t weights = 0;   ///< output channels only: where their packed weights start
+    std::size_t weights = 0;  ///< output channels only: where their packed weights start
 };
 
 /// One convolution-like sum: out[o][p] = bias[o] + Σ_c Σ_t w[o][c][t] · in[input_pixels[p] + c·channel_stride + taps[t]].
@@ -38,7 +38,7 @@ struct tap_job {
     std::size_t channels = 0, channel_stride = 0;
     std::vector<std::int32_t> taps, input_pixels, output_pixels, output_channels;
     std::vector<tile_range> channel_tiles, pixel_tiles;
-    std::size_t weights = 0, bias = 0;   ///< where the packed weights and the bias start
+    std::size_t weights = 0, bias = 0;  ///< where the packed weights and the bias start
 
     [[nodiscard]] std::size_t depth() const { return channels * taps.size(); }
 };
@@ -84,38 +84,52 @@ template <class V>
 inline constexpr int tile_sums = sizeof(V) == 64 ? 24 : 12;
 
 template <class V, int OC, int PX, class T>
-void run_pixels(const tap_job& job, const T* input, const T* weights, const T* bias, const tile_range& channels, const tile_range& pixels,
-                const epilogue<T>& e) {
+void run_pixels(const tap_job& job, const T* input, const T* weights, const T* bias, const tile_range& channels,
+                const tile_range& pixels, const epilogue<T>& e) {
     run_tile<V, OC, PX>(job, input, weights + channels.weights, bias + channels.first, job.input_pixels.data() + pixels.first,
                         job.output_pixels.data() + pixels.first, job.output_channels.data() + channels.first, e);
 }
 
 /// Dispatches one tile on its two counts; only tiles that fit the registers exist.
 template <class V, class T>
-void run_one(const tap_job& job, const T* input, const T* weights, const T* bias, const tile_range& channels, const tile_range& pixels,
-             const epilogue<T>& e) {
+void run_one(const tap_job& job, const T* input, const T* weights, const T* bias, const tile_range& channels,
+             const tile_range& pixels, const epilogue<T>& e) {
     const auto with_channels = [&]<int OC>(std::integral_constant<int, OC>) {
         const auto call = [&]<int PX>(std::integral_constant<int, PX>) {
             if constexpr (OC * PX <= tile_sums<V>) run_pixels<V, OC, PX>(job, input, weights, bias, channels, pixels, e);
         };
         switch (pixels.count) {
-            case 1: return call(std::integral_constant<int, 1>{});
-            case 2: return call(std::integral_constant<int, 2>{});
-            case 3: return call(std::integral_constant<int, 3>{});
-            case 4: return call(std::integral_constant<int, 4>{});
-            case 5: return call(std::integral_constant<int, 5>{});
-            case 6: return call(std::integral_constant<int, 6>{});
-            case 7: return call(std::integral_constant<int, 7>{});
-            default: return call(std::integral_constant<int, 8>{});
+        case 1:
+            return call(std::integral_constant<int, 1>{});
+        case 2:
+            return call(std::integral_constant<int, 2>{});
+        case 3:
+            return call(std::integral_constant<int, 3>{});
+        case 4:
+            return call(std::integral_constant<int, 4>{});
+        case 5:
+            return call(std::integral_constant<int, 5>{});
+        case 6:
+            return call(std::integral_constant<int, 6>{});
+        case 7:
+            return call(std::integral_constant<int, 7>{});
+        default:
+            return call(std::integral_constant<int, 8>{});
         }
     };
     switch (channels.count) {
-        case 1: return with_channels(std::integral_constant<int, 1>{});
-        case 2: return with_channels(std::integral_constant<int, 2>{});
-        case 3: return with_channels(std::integral_constant<int, 3>{});
-        case 4: return with_channels(std::integral_constant<int, 4>{});
-        case 8: return with_channels(std::integral_constant<int, 8>{});
-        default: return with_channels(std::integral_constant<int, 16>{});
+    case 1:
+        return with_channels(std::integral_constant<int, 1>{});
+    case 2:
+        return with_channels(std::integral_constant<int, 2>{});
+    case 3:
+        return with_channels(std::integral_constant<int, 3>{});
+    case 4:
+        return with_channels(std::integral_constant<int, 4>{});
+    case 8:
+        return with_channels(std::integral_constant<int, 8>{});
+    default:
+        return with_channels(std::integral_constant<int, 16>{});
     }
 }
 
@@ -123,13 +137,16 @@ void run_one(const tap_job& job, const T* input, const T* weights, const T* bias
 template <class V, class T>
 void run_job(const tap_job& job, const T* input, const T* weights, const T* bias, const epilogue<T>& e) {
     for (const auto& pixels : job.pixel_tiles)
-        for (const auto& channels : job.channel_tiles) run_one<V>(job, input, weights + job.weights, bias + job.bias, channels, pixels, e);
+        for (const auto& channels : job.channel_tiles)
+            run_one<V>(job, input, weights + job.weights, bias + job.bias, channels, pixels, e);
 }
 
 /// Chooses the register tiles of a job from its shape alone; `sums` is how many the registers hold.
 inline void choose_tiles(tap_job& job, std::size_t sums) {
     const std::size_t pixels = job.output_pixels.size(), channels = job.output_channels.size();
-    std::vector<std::size_t> widths = pixels == 1 ? std::vector<std::size_t>{16, 8, 4, 2, 1} : pixels <= 3 ? std::vector<std::size_t>{8, 4, 2, 1} : std::vector<std::size_t>{4, 2, 1};
+    std::vector<std::size_t> widths = pixels == 1   ? std::vector<std::size_t>{16, 8, 4, 2, 1}
+                                      : pixels <= 3 ? std::vector<std::size_t>{8, 4, 2, 1}
+                                                    : std::vector<std::size_t>{4, 2, 1};
     if (pixels > 3 && channels == 3) widths = {3};
     std::erase_if(widths, [&](std::size_t w) { return w > std::max<std::size_t>(sums, 1); });
     std::size_t widest = 1, weights = 0;
@@ -175,4 +192,4 @@ void pack_weights(const tap_job& job, T* pack, Weight&& weight) {
                 for (std::size_t o = 0; o < tile.count; ++o) *to++ = weight(tile.first + o, c, t);
 }
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

@@ -2,7 +2,7 @@
 #include "saddle/backend/cpu/batch_norm.hpp"
 #include "saddle/backend/cpu/dropout.hpp"
 #include "saddle/backend/cpu/gradient_store.hpp"
-#include "saddle/backend/cpu/transpose_images.hpp"
+#include "saddle/core/image_blocks.hpp"
 #include "saddle/nn/training_settings.hpp"
 
 namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
@@ -19,7 +19,8 @@ public:
     using value_type = typename V::value_type;
     using T = value_type;
 
-    trainer_program(const plan& p, worker_pool& pool) : plan_(p), pool_(&pool), machine_(p, {.winograd = true, .training = true}), gradients_(machine_, p) {
+    trainer_program(const plan& p, worker_pool& pool)
+        : plan_(p), pool_(&pool), machine_(p, {.winograd = true, .training = true}), gradients_(machine_, p) {
         for (const auto& s : machine_.list().steps) joins_blocks_ |= s.op.kind == operation_kind::batch_norm;
         norms_.resize(machine_.list().steps.size());
     }
@@ -27,12 +28,14 @@ public:
     /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per block, and adds the weight
     /// gradient to `gradient`. Throws shape_error when x, ids or the vectors do not fit the plan.
     template <class Loss>
-    void differentiate(std::span<const T> parameters, std::span<T> buffers, const basic_images<T>& x, std::span<const std::uint64_t> ids,
-                       const training_settings& settings, Loss&& loss, std::span<T> gradient) {
+    void differentiate(std::span<const T> parameters, std::span<T> buffers, const basic_images<T>& x,
+                       std::span<const std::uint64_t> ids, const training_settings& settings, Loss&& loss,
+                       std::span<T> gradient) {
         require<shape_error>(x.each() == plan_.input(), "differentiate", "extents of an image", plan_.input(), x.each());
         require<shape_error>(ids.size() == x.size(), "differentiate", "number of ids", x.size(), ids.size());
-        require<shape_error>(parameters.size() == plan_.parameter_count && gradient.size() == plan_.parameter_count, "differentiate",
-                             "numbers of parameters and gradients", plan_.parameter_count, text(parameters.size(), " and ", gradient.size()));
+        require<shape_error>(parameters.size() == plan_.parameter_count && gradient.size() == plan_.parameter_count,
+                             "differentiate", "numbers of parameters and gradients", plan_.parameter_count,
+                             text(parameters.size(), " and ", gradient.size()));
         if (x.empty()) return;
         machine_.pack(parameters, buffers, pool_);
         const std::size_t blocks = (x.size() + V::size - 1) / V::size;
@@ -76,9 +79,11 @@ private:
         const auto& s = machine_.list().steps[i];
         if (s.op.kind == operation_kind::dropout) {
             const auto y = machine_.value(s.op.output, m);
-            drop<V>(s.op.rate, draws(s, at), at.ids_of(b), block<const T>(machine_.value(s.op.input, m)), [&](std::size_t k, V value) { value.store_aligned(nth(y, k)); });
+            drop<V>(s.op.rate, draws(s, at), at.ids_of(b), block<const T>(machine_.value(s.op.input, m)),
+                    [&](std::size_t k, V value) { value.store_aligned(nth(y, k)); });
         } else if (s.op.kind == operation_kind::batch_norm) {
-            affine_forward<V>(block<const T>(machine_.value(s.op.input, m)), norms_[i].scale.data(), norms_[i].shift.data(), s.relu, machine_.value(s.op.output, m));
+            affine_forward<V>(block<const T>(machine_.value(s.op.input, m)), norms_[i].scale.data(), norms_[i].shift.data(),
+                              s.relu, machine_.value(s.op.output, m));
         } else {
             machine_.forward(i, m);
         }
@@ -91,13 +96,17 @@ private:
         const block<const T> x = machine_.value(s.op.input, m), dy = machine_.gradient(s.op.output, m);
         const block<T> dx = machine_.gradient(s.op.input, m);
         if (s.op.kind == operation_kind::dropout)
-            drop<V>(s.op.rate, draws(s, at), at.ids_of(b), dy, [&](std::size_t k, V value) { leave<V>(s.input_action, nth(dx, k), nth(x, k), value); });
+            drop<V>(s.op.rate, draws(s, at), at.ids_of(b), dy,
+                    [&](std::size_t k, V value) { leave<V>(s.input_action, nth(dx, k), nth(x, k), value); });
         else
             batch_norm_backward<V>(norms_[i], x, dy, at.valid(b), s.input_action, dx);
     }
     [[nodiscard]] static random_stream draws(const step& s, const run& at) {
-        return random_stream({.seed = at.settings.seed, .purpose = purpose::dropout, .layer = static_cast<std::uint32_t>(s.source),
-                              .epoch = at.settings.epoch, .step = at.settings.step});
+        return random_stream({.seed = at.settings.seed,
+                              .purpose = purpose::dropout,
+                              .layer = static_cast<std::uint32_t>(s.source),
+                              .epoch = at.settings.epoch,
+                              .step = at.settings.step});
     }
     template <class Loss>
     void call_loss(Loss& loss, const run& at, std::size_t b, const block_memory<T>& m) const {
@@ -109,7 +118,7 @@ private:
         const std::size_t steps = machine_.list().steps.size();
         pool_->for_each(blocks, [&](std::size_t b, std::size_t worker) {
             const auto m = place(worker, worker);
-            load_block<V>(at.x, b * V::size, at.valid(b), m.input);
+            load_block(at.x, b * V::size, at.valid(b), V::size, m.input);
             for (std::size_t i = 0; i < steps; ++i) forward(i, at, b, m);
             call_loss(loss, at, b, m);
             gradients_.start_block(b);
@@ -126,16 +135,19 @@ private:
         const auto& steps = machine_.list().steps;
         const auto parameter = [&](std::size_t index) { return at.parameters.data() + plan_.parameters[index].offset; };
         pool_->for_each(blocks, [&](std::size_t b, std::size_t worker) {
-            load_block<V>(at.x, b * V::size, at.valid(b), place(b, worker).input);
+            load_block(at.x, b * V::size, at.valid(b), V::size, place(b, worker).input);
             gradients_.start_block(b);
         });
         for (std::size_t first = 0; first < steps.size();) {
             std::size_t last = first;
             if (steps[first].op.kind == operation_kind::batch_norm) {
                 measure(first, at, blocks);
-                norms_[first].prepare_forward(parameter(steps[first].op.weight), parameter(steps[first].op.bias), steps[first].op.epsilon);
+                norms_[first].prepare_forward(parameter(steps[first].op.weight), parameter(steps[first].op.bias),
+                                              steps[first].op.epsilon);
                 if (at.settings.update_statistics) {
-                    const auto buffer = [&](std::size_t k) { return buffers.data() + plan_.buffers[steps[first].op.buffer + k].offset; };
+                    const auto buffer = [&](std::size_t k) {
+                        return buffers.data() + plan_.buffers[steps[first].op.buffer + k].offset;
+                    };
                     norms_[first].update_running(buffer(0), buffer(1), buffer(2), steps[first].op.momentum);
                 }
                 ++last;
@@ -150,9 +162,11 @@ private:
         for (std::size_t i = steps.size(); i-- > 0;) {
             const auto& op = steps[i].op;
             if (op.kind == operation_kind::batch_norm)
-                norms_[i].prepare_backward(slopes(i, at, blocks), parameter(op.weight), op.epsilon, gradient.data() + plan_.parameters[op.weight].offset,
+                norms_[i].prepare_backward(slopes(i, at, blocks), parameter(op.weight), op.epsilon,
+                                           gradient.data() + plan_.parameters[op.weight].offset,
                                            gradient.data() + plan_.parameters[op.bias].offset);
-            pool_->for_each(blocks, [&](std::size_t b, std::size_t worker) { gradients_.collect(i, place(b, worker), b, worker); });
+            pool_->for_each(blocks,
+                            [&](std::size_t b, std::size_t worker) { gradients_.collect(i, place(b, worker), b, worker); });
             gradients_.finish_step(i, blocks, *pool_, gradient, [&](std::size_t b) { return place(b, 0); });
             pool_->for_each(blocks, [&](std::size_t b, std::size_t worker) { backward(i, at, b, place(b, worker)); });
         }
@@ -168,7 +182,8 @@ private:
         norms_[i].moments.assign(channels, {});
         for (const auto& part : parts)
             for (std::size_t c = 0; c < channels; ++c) norms_[i].moments[c].merge(part[c]);
-        require<shape_error>(norms_[i].moments[0].count > 1, "differentiate", text("values per channel of batch norm '", machine_.list().steps[i].op.name, "'"),
+        require<shape_error>(norms_[i].moments[0].count > 1, "differentiate",
+                             text("values per channel of batch norm '", machine_.list().steps[i].op.name, "'"),
                              "more than 1 in training mode", norms_[i].moments[0].count);
     }
     [[nodiscard]] std::vector<channel_slopes> slopes(std::size_t i, const run& at, std::size_t blocks) {
@@ -178,7 +193,8 @@ private:
         pool_->for_each(blocks, [&](std::size_t b, std::size_t worker) {
             const auto m = place(b, worker);
             const block<const T> x = machine_.value(op.input, m), dy = machine_.gradient(op.output, m);
-            for (std::size_t c = 0; c < channels; ++c) parts[b][c] = slopes_of<V>(channels_of(x, c, 1), channels_of(dy, c, 1), norms_[i].moments[c].mean, at.valid(b));
+            for (std::size_t c = 0; c < channels; ++c)
+                parts[b][c] = slopes_of<V>(channels_of(x, c, 1), channels_of(dy, c, 1), norms_[i].moments[c].mean, at.valid(b));
         });
         std::vector<channel_slopes> sums(channels);
         for (const auto& part : parts)
@@ -200,4 +216,4 @@ private:
     std::vector<lane_vector<T>> scratch_;
 };
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

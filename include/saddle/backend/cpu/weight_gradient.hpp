@@ -10,23 +10,27 @@ namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 /// the blocks in order gives the same bits whoever computes them.
 struct gradient_job {
     bool transposed = false;
-    std::size_t rows = 0, inputs = 0, taps = 0;        ///< inputs: channels, or values of a dense layer
-    std::size_t padded_inputs = 0;                     ///< a multiple of the lanes
-    std::vector<std::int32_t> columns;                 ///< offset of each column
-    std::vector<std::int32_t> input_pixels;            ///< offset of each output pixel's window
-    std::vector<std::int32_t> output_pixels;           ///< offset of each output pixel in the output's gradient
-    std::size_t row_stride = 0;                        ///< values between output channels
-    std::vector<std::int32_t> sources;                 ///< where the values to transpose stand, [position][channel]
+    std::size_t rows = 0, inputs = 0, taps = 0;  ///< inputs: channels, or values of a dense layer
+    std::size_t padded_inputs = 0;               ///< a multiple of the lanes
+    std::vector<std::int32_t> columns;           ///< offset of each column
+    std::vector<std::int32_t> input_pixels;      ///< offset of each output pixel's window
+    std::vector<std::int32_t> output_pixels;     ///< offset of each output pixel in the output's gradient
+    std::size_t row_stride = 0;                  ///< values between output channels
+    std::vector<std::int32_t> sources;           ///< where the values to transpose stand, [position][channel]
     std::size_t positions = 0;
 
     /// Values that a block's sums take: a register per row and column, or a number.
     [[nodiscard]] std::size_t sums(std::size_t lanes) const { return rows * columns.size() * (transposed ? lanes : 1); }
-    [[nodiscard]] std::size_t transposed_size(std::size_t lanes) const { return transposed ? positions * lanes * padded_inputs : 0; }
+    [[nodiscard]] std::size_t transposed_size(std::size_t lanes) const {
+        return transposed ? positions * lanes * padded_inputs : 0;
+    }
 };
 
-[[nodiscard]] inline gradient_job plan_gradient(const saddle::window& w, const layout& input, const layout& output, std::size_t lanes) {
+[[nodiscard]] inline gradient_job plan_gradient(const saddle::window& w, const layout& input, const layout& output,
+                                                std::size_t lanes) {
     gradient_job job;
-    const auto l = static_cast<std::ptrdiff_t>(lanes), s = static_cast<std::ptrdiff_t>(w.stride), p = static_cast<std::ptrdiff_t>(w.padding);
+    const auto l = static_cast<std::ptrdiff_t>(lanes), s = static_cast<std::ptrdiff_t>(w.stride),
+               p = static_cast<std::ptrdiff_t>(w.padding);
     const bool dense = covers_input(w, input.shape);
     job.rows = output.shape.channels;
     job.taps = dense ? 1 : w.height * w.width;
@@ -49,7 +53,8 @@ struct gradient_job {
         }
     for (std::ptrdiff_t y = 0; y < static_cast<std::ptrdiff_t>(output.shape.height); ++y)
         for (std::ptrdiff_t x = 0; x < static_cast<std::ptrdiff_t>(output.shape.width); ++x) {
-            job.input_pixels.push_back(static_cast<std::int32_t>((dense && job.transposed ? 0 : position(y * s - p, x * s - p)) * static_cast<std::ptrdiff_t>(unit)));
+            job.input_pixels.push_back(static_cast<std::int32_t>((dense && job.transposed ? 0 : position(y * s - p, x * s - p)) *
+                                                                 static_cast<std::ptrdiff_t>(unit)));
             job.output_pixels.push_back(static_cast<std::int32_t>(output.position(0, y, x) * l));
         }
     if (!job.transposed) return job;
@@ -57,7 +62,8 @@ struct gradient_job {
         job.sources = values;
     } else {
         for (std::size_t at = 0; at < job.positions; ++at)
-            for (std::size_t c = 0; c < job.inputs; ++c) job.sources.push_back(static_cast<std::int32_t>((c * input.channel_stride() + at) * lanes));
+            for (std::size_t c = 0; c < job.inputs; ++c)
+                job.sources.push_back(static_cast<std::int32_t>((c * input.channel_stride() + at) * lanes));
     }
     return job;
 }
@@ -114,7 +120,8 @@ inline void gradient_tile(const gradient_job& job, const T* input, const T* dy, 
 }
 
 template <class V, int R, int J, class T>
-void gradient_rows(const gradient_job& job, std::span<const T* const> inputs, std::span<const T* const> gradients, std::size_t row, std::size_t column, T* out) {
+void gradient_rows(const gradient_job& job, std::span<const T* const> inputs, std::span<const T* const> gradients,
+                   std::size_t row, std::size_t column, T* out) {
     V total[R][J];
     for (std::size_t b = 0; b < inputs.size(); ++b) {
         V sum[R][J];
@@ -128,7 +135,8 @@ void gradient_rows(const gradient_job& job, std::span<const T* const> inputs, st
     }
     for (int r = 0; r < R; ++r)
         for (int j = 0; j < J; ++j) {
-            const std::size_t at = (row + static_cast<std::size_t>(r)) * job.columns.size() + column + static_cast<std::size_t>(j);
+            const std::size_t at =
+                (row + static_cast<std::size_t>(r)) * job.columns.size() + column + static_cast<std::size_t>(j);
             if (job.transposed)
                 total[r][j].store_aligned(out + at * V::size);
             else
@@ -137,15 +145,22 @@ void gradient_rows(const gradient_job& job, std::span<const T* const> inputs, st
 }
 
 template <class V, int R, class T>
-void gradient_row_group(const gradient_job& job, std::span<const T* const> inputs, std::span<const T* const> gradients, std::size_t row, T* out) {
+void gradient_row_group(const gradient_job& job, std::span<const T* const> inputs, std::span<const T* const> gradients,
+                        std::size_t row, T* out) {
     constexpr std::size_t longest = 3;
     const std::size_t columns = job.columns.size(), tiles = (columns + longest - 1) / longest;
     for (std::size_t i = 0, first = 0; i < tiles; ++i) {
         const std::size_t count = columns / tiles + (i < columns % tiles);
         switch (count) {
-            case 1: gradient_rows<V, R, 1>(job, inputs, gradients, row, first, out); break;
-            case 2: gradient_rows<V, R, 2>(job, inputs, gradients, row, first, out); break;
-            default: gradient_rows<V, R, 3>(job, inputs, gradients, row, first, out); break;
+        case 1:
+            gradient_rows<V, R, 1>(job, inputs, gradients, row, first, out);
+            break;
+        case 2:
+            gradient_rows<V, R, 2>(job, inputs, gradients, row, first, out);
+            break;
+        default:
+            gradient_rows<V, R, 3>(job, inputs, gradients, row, first, out);
+            break;
         }
         first += count;
     }
@@ -159,7 +174,8 @@ inline constexpr std::size_t gradient_group = tile_sums<V> / 3;
 
 /// The sums of row group `group`, folded over blocks in order, written to `out` (job.sums values, this group's part).
 template <class V, class T>
-void run_gradient(const gradient_job& job, std::span<const T* const> inputs, std::span<const T* const> gradients, std::size_t group, T* out) {
+void run_gradient(const gradient_job& job, std::span<const T* const> inputs, std::span<const T* const> gradients,
+                  std::size_t group, T* out) {
     constexpr int most = gradient_group<V>;
     std::size_t row = group * gradient_group<V>;
     const std::size_t last = std::min(job.rows, row + gradient_group<V>);
@@ -180,4 +196,4 @@ void add_gradient(const gradient_job& job, std::size_t lanes, const T* sums, std
         }
 }
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

@@ -8,15 +8,15 @@ namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 ///
 /// Every transform is elementwise over lanes; the middle is 16 products of matrices with the register tile of the direct kernel.
 struct winograd {
-    std::size_t inputs = 0, outputs = 0;                   ///< channels
-    std::size_t input_stride = 0, output_stride = 0;       ///< values between channels
-    std::size_t input_row = 0, output_row = 0;             ///< values between rows
+    std::size_t inputs = 0, outputs = 0;              ///< channels
+    std::size_t input_stride = 0, output_stride = 0;  ///< values between channels
+    std::size_t input_row = 0, output_row = 0;        ///< values between rows
     struct tile {
-        std::int32_t input, output;                        ///< offsets of the 4×4 patch and of the 2×2 result
-        bool second_row, second_column;                    ///< does the result reach that far
+        std::int32_t input, output;      ///< offsets of the 4×4 patch and of the 2×2 result
+        bool second_row, second_column;  ///< does the result reach that far
     };
     std::vector<tile> tiles;
-    std::size_t chunk = 0;                                 ///< tiles transformed together
+    std::size_t chunk = 0;  ///< tiles transformed together
     std::vector<tile_range> channel_tiles;
     std::size_t weights = 0, bias = 0;
 
@@ -29,7 +29,8 @@ struct winograd {
 
 /// Chosen by layer shape alone: where the products outweigh the transforms.
 [[nodiscard]] inline bool winograd_pays(const saddle::window& w, std::size_t inputs, std::size_t outputs) {
-    return w.height == 3 && w.width == 3 && w.stride == 1 && w.padding <= 2 && inputs >= 16 && outputs >= 16 && inputs % 4 == 0 && outputs % 4 == 0;
+    return w.height == 3 && w.width == 3 && w.stride == 1 && w.padding <= 2 && inputs >= 16 && outputs >= 16 && inputs % 4 == 0 &&
+           outputs % 4 == 0;
 }
 
 /// Borders that whole tiles need beyond those of the taps, for one direction.
@@ -39,7 +40,8 @@ inline void reserve_winograd_border(std::ptrdiff_t padding, layout& input, exten
 }
 
 /// Plans one direction: `padding` is that of the forward pass, or 2 - padding for the backward one.
-[[nodiscard]] inline winograd plan_winograd(std::ptrdiff_t padding, const layout& input, const layout& output, std::size_t lanes, std::size_t sums) {
+[[nodiscard]] inline winograd plan_winograd(std::ptrdiff_t padding, const layout& input, const layout& output, std::size_t lanes,
+                                            std::size_t sums) {
     winograd w;
     w.inputs = input.shape.channels;
     w.outputs = output.shape.channels;
@@ -123,7 +125,8 @@ inline void transform_patch(const T* patch, std::size_t row, T* out, std::size_t
 
 /// Y = Aᵀ M A of one tile, bias and epilogue applied.
 template <class V, class T>
-inline void finish_tile(const T* from, std::size_t plane, V bias, std::ptrdiff_t at, std::size_t row, const winograd::tile& t, const epilogue<T>& e) {
+inline void finish_tile(const T* from, std::size_t plane, V bias, std::ptrdiff_t at, std::size_t row, const winograd::tile& t,
+                        const epilogue<T>& e) {
     V s[2][4];
 #pragma GCC unroll 4
     for (std::size_t c = 0; c < 4; ++c) {
@@ -144,7 +147,8 @@ inline void finish_tile(const T* from, std::size_t plane, V bias, std::ptrdiff_t
 
 /// One register tile of a plane's product: 4 output channels × PX tiles.
 template <class V, int PX, class T>
-inline void multiply_plane(const T* weights, const T* in, std::size_t in_step, std::size_t channels, T* out, std::size_t out_step) {
+inline void multiply_plane(const T* weights, const T* in, std::size_t in_step, std::size_t channels, T* out,
+                           std::size_t out_step) {
     V sum[4][PX];
 #pragma GCC unroll 16
     for (int o = 0; o < 4; ++o)
@@ -181,7 +185,8 @@ void run_winograd(const winograd& w, const T* input, const T* packed, const epil
         const std::size_t count = std::min(w.chunk, w.tiles.size() - first), step = w.chunk * l;
         for (std::size_t c = 0; c < w.inputs; ++c)
             for (std::size_t t = 0; t < count; ++t)
-                detail::transform_patch<V>(input + c * w.input_stride + w.tiles[first + t].input, w.input_row, transformed + c * step + t * l, in_plane);
+                detail::transform_patch<V>(input + c * w.input_stride + w.tiles[first + t].input, w.input_row,
+                                           transformed + c * step + t * l, in_plane);
         for (std::size_t plane = 0; plane < 16; ++plane) {
             const T* const from = transformed + plane * in_plane;
             T* const to = product + plane * out_plane;
@@ -193,12 +198,24 @@ void run_winograd(const winograd& w, const T* input, const T* packed, const epil
                     const T* const u = weights + channels.weights;
                     T* const out = to + channels.first * step + t * l;
                     switch (width) {
-                        case 1: detail::multiply_plane<V, 1>(u, from + t * l, step, w.inputs, out, step); break;
-                        case 2: detail::multiply_plane<V, 2>(u, from + t * l, step, w.inputs, out, step); break;
-                        case 3: detail::multiply_plane<V, 3>(u, from + t * l, step, w.inputs, out, step); break;
-                        case 4: detail::multiply_plane<V, 4>(u, from + t * l, step, w.inputs, out, step); break;
-                        case 5: detail::multiply_plane<V, 5>(u, from + t * l, step, w.inputs, out, step); break;
-                        default: detail::multiply_plane<V, 6>(u, from + t * l, step, w.inputs, out, step); break;
+                    case 1:
+                        detail::multiply_plane<V, 1>(u, from + t * l, step, w.inputs, out, step);
+                        break;
+                    case 2:
+                        detail::multiply_plane<V, 2>(u, from + t * l, step, w.inputs, out, step);
+                        break;
+                    case 3:
+                        detail::multiply_plane<V, 3>(u, from + t * l, step, w.inputs, out, step);
+                        break;
+                    case 4:
+                        detail::multiply_plane<V, 4>(u, from + t * l, step, w.inputs, out, step);
+                        break;
+                    case 5:
+                        detail::multiply_plane<V, 5>(u, from + t * l, step, w.inputs, out, step);
+                        break;
+                    default:
+                        detail::multiply_plane<V, 6>(u, from + t * l, step, w.inputs, out, step);
+                        break;
                     }
                 }
                 t += width;
@@ -208,10 +225,11 @@ void run_winograd(const winograd& w, const T* input, const T* packed, const epil
             const V start = V::broadcast(bias[o]);
             for (std::size_t t = 0; t < count; ++t) {
                 const auto& tile = w.tiles[first + t];
-                detail::finish_tile(product + o * step + t * l, out_plane, start, static_cast<std::ptrdiff_t>(o * w.output_stride) + tile.output, w.output_row, tile, e);
+                detail::finish_tile(product + o * step + t * l, out_plane, start,
+                                    static_cast<std::ptrdiff_t>(o * w.output_stride) + tile.output, w.output_row, tile, e);
             }
         }
     }
 }
 
-}  // namespace saddle::cpu_backend
+}  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE
