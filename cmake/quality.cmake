@@ -37,6 +37,6 @@ if(SADDLE_DOCS)
         doxygen_add_docs(docs ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/docs ALL)
     else()
         add_custom_target(docs ALL COMMAND ${CMAKE_COMMAND} -E echo
-            "saddle: Doxygen is not installed, so no reference pages were made (Debian: apt-get install doxygen)")
+            "saddle: Doxygen is not installed, so no reference pages were made (Debian: apt-get install doxygen)" VERBATIM)
     endif()
 endif()

@@ -9,7 +9,7 @@
 
 #define SADDLE_VALUE_TYPES float, double, saddle::lanes<float>, saddle::lanes<double>
 
-using exact_number = __int128;
+__extension__ typedef __int128 exact_number;
 
 /// v in [0,1] times 2^100 as an integer: exact for 0 and for values >= 2^-47 (doubles) or 2^-76 (floats).
 inline exact_number exact(double v) {

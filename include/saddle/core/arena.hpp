@@ -7,6 +7,9 @@
 #include <new>
 #include <span>
 #include <vector>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace saddle {
 
@@ -22,12 +25,23 @@ struct lane_allocator {
     lane_allocator(const lane_allocator<U>&) {}
     [[nodiscard]] T* allocate(std::size_t n) {
         if (n > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
-        return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{lane_alignment}));
+        const std::size_t bytes = n * sizeof(T);
+        void* const memory = ::operator new(bytes, alignment_of(bytes));
+#if defined(__linux__)
+        if (bytes >= huge) (void)madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: fewer address translations
+#endif
+        return static_cast<T*>(memory);
     }
-    void deallocate(T* p, std::size_t) { ::operator delete (p, std::align_val_t{lane_alignment}); }
+    void deallocate(T* p, std::size_t n) { ::operator delete(p, alignment_of(n * sizeof(T))); }
     template <class U>
     friend bool operator==(const lane_allocator&, const lane_allocator<U>&) {
         return true;
+    }
+
+private:
+    static constexpr std::size_t huge = std::size_t{32} << 20, huge_page = std::size_t{2} << 20;  ///< from where huge pages pay
+    static std::align_val_t alignment_of(std::size_t bytes) {
+        return std::align_val_t{bytes >= huge ? huge_page : lane_alignment};
     }
 };
 

@@ -1,6 +1,10 @@
 #pragma once
 #include "saddle/core/scalar.hpp"
 
+#if defined(__AVX512BW__) && defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__)
+#error "saddle: xsimd 8 does not compile for AVX-512 without optimisation: use -Og (Debug) or -O2, or leave out -march=native"
+#endif
+
 #include <type_traits>
 #include <utility>
 #include <xsimd/xsimd.hpp>

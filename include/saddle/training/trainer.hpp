@@ -249,8 +249,8 @@ private:
     }
     [[noreturn]] void stop_for_user() {
         detail::save(observers_, *this, save_reason::interruption);
-        throw interrupted(
-            text("training interrupted before step ", position_.step, " of epoch ", position_.epoch, " of ", settings_.epochs));
+        throw interrupted(text("training interrupted before step ", position_.step + 1, " of epoch ", position_.epoch + 1, " of ",
+                               settings_.epochs));
     }
 
     Model* model_;
