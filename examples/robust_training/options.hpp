@@ -13,6 +13,7 @@ struct options {
     double epsilon = .1, step_size = .01;
     std::size_t steps = 20, epochs = 10, batch_size = 128, seed = 0, threads = 0;
     std::size_t train = saddle::all_examples, test = saddle::all_examples;
+    bool fresh = false;  ///< do not go on from checkpoints
 
     /// The epsilons of the attacks: a quarter to twice the one that was trained with.
     [[nodiscard]] std::vector<double> ladder() const {
@@ -33,7 +34,8 @@ inline constexpr const char* usage =
   --epochs N         (default 10)      --batch N      (default 128)
   --train N --test N use the first N images only
   --seed N           (default 0)       --threads N    (default: all)
-  --output DIR       (default robust_training_report)
+  --output DIR       (default robust_training_report); the same command goes on from the checkpoints there
+  --fresh            train anew, whatever checkpoints there are (other options than before need this or another --output)
 )";
 
 namespace option_details {
@@ -53,7 +55,7 @@ T number(const char* name, const char* value) {
 inline std::optional<options> read_options(int count, char** arguments) {
     static constexpr const char* names[] = {"data",   "network", "output", "epsilon", "step-size", "steps",
                                             "epochs", "batch",   "train",  "test",    "seed",      "threads"};
-    std::vector<option> known{{"help", no_argument, nullptr, 'h'}};
+    std::vector<option> known{{"help", no_argument, nullptr, 'h'}, {"fresh", no_argument, nullptr, 'f'}};
     for (const char* name : names) known.push_back({name, required_argument, nullptr, 'o'});
     known.push_back({nullptr, 0, nullptr, 0});
 
@@ -64,6 +66,10 @@ inline std::optional<options> read_options(int count, char** arguments) {
         if (found == 'h') {
             std::cout << usage;
             return std::nullopt;
+        }
+        if (found == 'f') {
+            o.fresh = true;
+            continue;
         }
         saddle::require(found == 'o', "robust_training", "option", "one of those that --help lists", arguments[optind - 1]);
         const std::string name = known[static_cast<std::size_t>(which)].name;

@@ -16,7 +16,7 @@ trained_model train(const options& o, const dataset& data, const plan& structure
     std::cout << '\n' << recipe << ", " << o.epochs << " epochs\n";
 
     const trainer_settings settings{.epochs = o.epochs, .batch_size = o.batch_size, .seed = o.seed, .threads = o.threads};
-    const checkpoint saved{.path = o.output + "/" + result.name + ".checkpoint.safetensors"};
+    const checkpoint saved{.path = o.output + "/" + result.name + ".checkpoint.safetensors", .resume = !o.fresh};
     const auto fit = [&](const auto& objective) {
         trainer t(result.weights, objective, adam{.learning_rate = 1e-3}, schedules::constant{}, settings, progress_bar{}, saved);
         return t.fit(data);
