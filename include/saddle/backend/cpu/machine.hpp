@@ -66,7 +66,6 @@ public:
     [[nodiscard]] const T* packed() const { return packed_.data(); }
     [[nodiscard]] std::size_t storage_size() const { return storage_size_; }
     [[nodiscard]] std::size_t scratch_size() const { return scratch_size_; }
-    [[nodiscard]] std::size_t channel_constants(std::size_t i) const { return constants_[i]; }
 
     [[nodiscard]] T* value_storage(std::size_t tensor, const block_memory<T>& m) const {
         return tensor == 0 ? m.input : tensor == list_.output ? m.logits : m.storage + value_offset_[tensor];

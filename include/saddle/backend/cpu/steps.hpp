@@ -17,7 +17,6 @@ struct step {
     std::size_t addend = none;  ///< added to a convolution's output
     operation norm{};           ///< the folded batch norm; kind tells whether there is one
     bool folded = false;
-    bool copies = false;  ///< moves values to another layout (kind flatten)
     gradient_action input_action, second_action;
     std::size_t source = none;  ///< index of the operation in the plan: the layer of a dropout's draws
 };
@@ -68,7 +67,6 @@ private:
         step s;
         s.op.kind = operation_kind::flatten;
         s.op.input = tensor;
-        s.copies = true;
         return append(std::move(s), shape);
     }
     /// The step that produced a plan's tensor, if only one operation reads what it stores; nullptr otherwise.
@@ -185,7 +183,6 @@ private:
         s.op.kind = operation_kind::flatten;
         s.op.input = 0;
         s.op.output = inner;
-        s.copies = true;
         list_.steps.insert(list_.steps.begin(), std::move(s));
     }
     void schedule_gradients() {
