@@ -32,22 +32,25 @@ struct boastful_attack {
     static constexpr bool needs_gradient = false;
     std::string_view name = "boastful";
     saddle::linf projection{};
-    double step_size = 1;
     float shift = 0;
     saddle::target_rule targets = saddle::target_rule::untargeted;
 
     [[nodiscard]] bool targeted() const { return false; }
-    [[nodiscard]] std::size_t trace_columns() const { return 1; }
     void validate(std::string_view) const {}
 
     template <class S>
     struct runner {
         static constexpr std::size_t lanes = saddle::lane_values<typename S::vector>::size;
-        runner(const boastful_attack& a, S, std::size_t e, std::size_t) : attack(a), elements(e) {}
-        void run(saddle::block_job<typename S::value_type, lanes>& job) {
+        runner(const boastful_attack& a, S, saddle::extents image, std::size_t) : attack(a), elements(image.size()) {}
+        void step(saddle::block_job<typename S::value_type, lanes>& job) {
             std::copy_n(job.x, elements * lanes, job.adversarial);
-            for (std::size_t l = 0; l < lanes; ++l) job.adversarial[lanes + l] += attack.shift;
-            job.status.fill(saddle::attack_status::succeeded);
+            for (std::size_t l = 0; l < lanes; ++l) {
+                job.adversarial[lanes + l] += attack.shift;
+                if (job.phase[l] == saddle::lane_phase::loaded) job.phase[l] = saddle::lane_phase::ended;
+            }
+        }
+        void finish(saddle::block_job<typename S::value_type, lanes>& job, std::size_t l) {
+            job.status[l] = saddle::attack_status::succeeded;
         }
         const boastful_attack& attack;
         std::size_t elements;

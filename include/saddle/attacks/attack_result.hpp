@@ -1,13 +1,15 @@
 #pragma once
-#include "saddle/core/images.hpp"
+#include "saddle/projections/perturbation_size.hpp"
 
 namespace saddle {
 
 /// How an attack on one image ended.
 enum class attack_status : std::uint8_t {
-    failed,     ///< every judged iterate kept the label (targeted: missed the target)
-    succeeded,  ///< the returned image is misclassified (targeted: classified as the target)
-    not_finite  ///< no success, and the model gave NaN or infinite logits or gradients at some iterate
+    failed,      ///< every judged iterate kept the label (targeted: missed the target)
+    succeeded,   ///< the returned image is misclassified (targeted: classified as the target)
+    not_finite,  ///< no success, and the model gave NaN or infinite logits or gradients at some iterate
+    rejected,    ///< the result did not pass the check apart from the attack; the clean image is returned
+    not_begun    ///< the deadline came first; the clean image is returned
 };
 
 /// Loss and success of every iterate, image by image: entry (i, c) stands at i * columns + c.
@@ -33,14 +35,19 @@ struct attack_trace {
 /// What an attack returns for N images. With examples_only, all but `adversarial` and the counts is empty.
 template <class T>
 struct attack_result {
-    basic_images<T> adversarial;        ///< [N,C,H,W], in ball and range; failed ones too (their best or last iterate)
+    /// [N,C,H,W], in ball and range. Failed ones: the best or last iterate of an attack inside a ball, the clean image of an
+    /// attack that looks for the nearest one.
+    basic_images<T> adversarial;
     std::vector<std::uint8_t> success;  ///< 1: misclassified, or classified as the target
     std::vector<attack_status> status;
     labels clean_predictions, adversarial_predictions;    ///< -1: the logits were not finite
     std::vector<T> loss;                                  ///< objective of the returned image, as the loss' `evaluate` defines it
     labels targets;                                       ///< of targeted attacks
-    std::vector<std::uint32_t> gradients;                 ///< gradients spent on each image
+    std::vector<perturbation_size> distances;             ///< of the returned images from the clean ones
+    std::vector<std::uint64_t> gradients, forwards;       ///< spent on each image; a forward pass is a query
     std::uint64_t gradient_calls = 0, forward_calls = 0;  ///< sums over the images
+    std::size_t rejected = 0;                             ///< images whose status is `rejected`
+    std::string rejection;                                ///< why the first of them was
     attack_trace<T> trace;                                ///< with run_settings::trace
 
     /// Share of images attacked successfully, in [0,1].

@@ -8,28 +8,51 @@
 
 namespace saddle {
 
-/// One block of lanes on its way through an attack: what the attack reads, and what it must write for every lane.
-///
-/// Lanes >= count repeat lane count - 1 in every respect; nobody reads their results.
+/// What a lane is doing. The driver loads idle lanes and stores ended ones; the runner moves a lane from loaded to running to ended.
+enum class lane_phase : std::uint8_t {
+    idle,     ///< nothing: its data are finite leftovers, nobody reads its results
+    loaded,   ///< a new example has been put in; the next step begins with it
+    running,  ///< somewhere in its attack, at an iterate of its own
+    ended     ///< the attack on its example is over; `finish` gives the verdict
+};
+
+/// One block of lanes at work: what the attack reads of every lane, and what it must write. A lane's example changes when it is
+/// over, at any step, so every lane has its own iteration counter, and nothing may depend on what the other lanes hold.
 template <class T, std::size_t Lanes>
 struct block_job {
     const run_settings* settings = nullptr;
-    std::size_t count = 0;
+    bool judged = true;    ///< false: only `adversarial` is wanted
     const T* x = nullptr;  ///< [C,H,W][lane], clean
+    std::array<lane_phase, Lanes> phase{};
     std::array<std::uint64_t, Lanes> ids{};
     std::array<std::int32_t, Lanes> labels{};
     alignas(lane_alignment) std::array<double, Lanes> epsilon{};
     alignas(lane_alignment) std::array<T, Lanes> step_size{};
-    bool judged = true;  ///< false: only `adversarial` is wanted
 
     T* adversarial = nullptr;                   ///< [C,H,W][lane], result
     std::array<std::int32_t, Lanes> targets{};  ///< in: the given ones; out: those used
     std::array<attack_status, Lanes> status{};
     std::array<std::int32_t, Lanes> clean_prediction{}, adversarial_prediction{};
     std::array<T, Lanes> loss{};
-    std::array<std::uint32_t, Lanes> gradients{}, forwards{};
+    std::array<std::uint64_t, Lanes> gradients{}, forwards{};
     std::array<T*, Lanes> trace_loss{};  ///< the image's row of the trace, or null
     std::array<std::uint8_t*, Lanes> trace_success{};
+
+    [[nodiscard]] bool any(lane_phase p) const { return std::find(phase.begin(), phase.end(), p) != phase.end(); }
+    [[nodiscard]] bool running(std::size_t l) const { return phase[l] == lane_phase::running; }
+
+    /// Where queries are counted: `n` forward passes, or gradients, spent on the example of lane l.
+    void count_forwards(std::size_t l, std::uint64_t n = 1) { forwards[l] += n; }
+    void count_gradients(std::size_t l, std::uint64_t n = 1) { gradients[l] += n; }
+    /// How many more the budget allows. A step that needs more than one pass per lane asks before it spends them.
+    [[nodiscard]] std::uint64_t forwards_left(std::size_t l) const { return left(settings->max_forwards, forwards[l]); }
+    [[nodiscard]] std::uint64_t gradients_left(std::size_t l) const { return left(settings->max_gradients, gradients[l]); }
+
+private:
+    static std::uint64_t left(std::uint64_t allowed, std::uint64_t spent) {
+        if (allowed == 0) return std::numeric_limits<std::uint64_t>::max();
+        return allowed > spent ? allowed - spent : 0;
+    }
 };
 
 /// Copies the lanes of `from` whose entry of `take` is not 0. [elements][lane]; take [lane]

@@ -1,21 +1,18 @@
 #pragma once
-#include "saddle/attacks/block_job.hpp"
-#include "saddle/attacks/plain_session.hpp"
+#include "saddle/attacks/lane_driver.hpp"
+#include "saddle/attacks/recheck.hpp"
 #include "saddle/attacks/targets.hpp"
-#include "saddle/core/worker_pool.hpp"
-#include "saddle/projections/projection.hpp"
-
-#include <memory>
 
 namespace saddle {
 
-/// An attack: settings with `validate`, `needs_gradient`, and a `runner<Session>` that runs it on one block. docs/attacks.md
+/// An attack: settings with `validate`, `needs_gradient`, and a `runner<Session>` that runs it on a block of lanes, or a `run` that
+/// is made of other attacks. docs/attacks.md
 template <class A>
 concept Attack = requires(const A& a) {
     { A::needs_gradient } -> std::convertible_to<bool>;
     { a.projection.epsilon } -> std::convertible_to<double>;
-    { a.step_size } -> std::convertible_to<double>;
-    { a.trace_columns() } -> std::same_as<std::size_t>;
+    { a.targets } -> std::convertible_to<target_rule>;
+    { a.targeted() } -> std::same_as<bool>;
     a.validate(std::string_view());
 };
 
@@ -48,98 +45,30 @@ void require_valid_run(const A& attack, std::size_t classes, const basic_images<
 template <class A, class P, class T>
 attack_result<T> run_attack(const A& attack, const P& program, const basic_images<T>& x, const labels& y, worker_pool& pool,
                             const run_settings& settings) {
-    using session = std::remove_cvref_t<decltype(program.make_session())>;
-    using runner = typename A::template runner<session>;
-    constexpr std::size_t lanes = runner::lanes;
     require_fitting_images(program, x, "perturb");
     require_valid_run(attack, program.classes(), x, y, settings);
-
-    const std::size_t count = x.size(), elements = x.each().size(), columns = attack.trace_columns();
-    const bool judged = !settings.examples_only;
-    attack_result<T> result;
-    result.adversarial = basic_images<T>(count, x.each());
-    std::vector<std::uint32_t> forwards(count);
-    result.gradients.resize(count);
-    if (judged) {
-        result.success.resize(count);
-        result.status.resize(count);
-        result.clean_predictions.resize(count);
-        result.adversarial_predictions.resize(count);
-        result.loss.resize(count);
+    if constexpr (requires { attack.run(program, x, y, pool, settings); }) {
+        return attack.run(program, x, y, pool, settings);
+    } else {
+        attack_result<T> result;
+        lane_driver<A, P, T>(attack, program, x, y, settings, result).run(pool);
+        if (settings.examples_only) return result;
+        result.distances.resize(x.size());
+        for (std::size_t i = 0; i < x.size(); ++i)
+            result.distances[i] = measure_perturbation(x[i], std::span<const T>(result.adversarial[i]), x.each());
+        if (settings.verify) reject_unconfirmed(result, program, attack.projection, x, y, pool, settings);
+        return result;
     }
-    if (attack.targeted()) result.targets.resize(count);
-    if (judged && settings.trace) {
-        result.trace.columns = columns;
-        result.trace.loss.resize(count * columns);
-        result.trace.success.resize(count * columns);
-    }
-
-    struct worker_state {
-        runner attack;
-        lane_vector<T> x, adversarial;
-    };
-    std::vector<std::unique_ptr<worker_state>> workers(pool.size());
-    std::mutex reporting;
-    std::size_t done = 0;
-    pool.for_each((count + lanes - 1) / lanes, [&](std::size_t index, std::size_t worker) {
-        check_stop(settings, "perturb");
-        auto& state = workers[worker];
-        if (!state)
-            state.reset(new worker_state{runner(attack, program.make_session(), elements, program.classes()),
-                                         lane_vector<T>(elements * lanes), lane_vector<T>(elements * lanes)});
-        const std::size_t first = index * lanes;
-        block_job<T, lanes> job;
-        job.settings = &settings;
-        job.count = std::min(lanes, count - first);
-        job.x = state->x.data();
-        job.adversarial = state->adversarial.data();
-        job.judged = judged;
-        load_block(x, first, job.count, lanes, state->x.data());
-        for (std::size_t l = 0; l < lanes; ++l) {
-            const std::size_t i = first + std::min(l, job.count - 1);
-            job.ids[l] = settings.ids.empty() ? i : settings.ids[i];
-            job.labels[l] = y[i];
-            job.targets[l] = settings.targets.empty() ? -1 : settings.targets[i];
-            job.epsilon[l] = settings.epsilons.empty() ? static_cast<double>(attack.projection.epsilon) : settings.epsilons[i];
-            job.step_size[l] = static_cast<T>(settings.step_sizes.empty() ? attack.step_size : settings.step_sizes[i]);
-            if (!result.trace.loss.empty() && l < job.count) {
-                job.trace_loss[l] = result.trace.loss.data() + i * columns;
-                job.trace_success[l] = result.trace.success.data() + i * columns;
-            }
-        }
-        state->attack.run(job);
-
-        store_block(job.adversarial, lanes, result.adversarial, first, job.count);
-        for (std::size_t l = 0; l < job.count; ++l) {
-            const std::size_t i = first + l;
-            result.gradients[i] = job.gradients[l];
-            forwards[i] = job.forwards[l];
-            if (!result.targets.empty()) result.targets[i] = job.targets[l];
-            if (!judged) continue;
-            result.success[i] = job.status[l] == attack_status::succeeded;
-            result.status[i] = job.status[l];
-            result.clean_predictions[i] = job.clean_prediction[l];
-            result.adversarial_predictions[i] = job.adversarial_prediction[l];
-            result.loss[i] = job.loss[l];
-        }
-        if (settings.progress) {
-            std::lock_guard lock(reporting);
-            done += job.count;
-            settings.progress(done, count);
-        }
-    });
-    for (const auto n : result.gradients) result.gradient_calls += n;
-    for (const auto n : forwards) result.forward_calls += n;
-    return result;
 }
 
 }  // namespace detail
 
 /// Attacks every image of `x` [N,C,H,W] in [0,1] with labels `y`; `model` is a program, a model, or a user's own class.
 ///
-/// One thread runs the whole attack on one block of lanes. Every image's result depends on the image, its label and its id
-/// alone: the bits are the same for any number of threads, batch size and order (for a user's engine, as far as the engine
-/// itself is such). Throws data_error, shape_error or invalid_argument for bad input, and `interrupted` when settings.stop
+/// Each thread works on a block of lanes, one image a lane; a lane whose image is over takes the next that waits. Every image's
+/// result depends on the image, its label and its id alone: the bits are the same for any number of threads, batch size and order
+/// (for a user's engine, as far as the engine itself is such; with a deadline, as far as the time reaches). Results that do not
+/// pass the check apart from the attack are returned as clean images with status `rejected`. Throws data_error, shape_error or invalid_argument for bad input, and `interrupted` when settings.stop
 /// becomes true.
 template <class A, class M, class T>
 attack_result<T> perturb(const A& attack, const M& model, const basic_images<T>& x, const labels& y, worker_pool& pool,

@@ -2,7 +2,9 @@
 #include "saddle/core/images.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <functional>
+#include <optional>
 
 namespace saddle {
 
@@ -16,8 +18,17 @@ struct run_settings {
     std::uint32_t epoch = 0;                  ///< part of the key of random draws: training sees new starts every epoch
     bool examples_only = false;               ///< return adversarial images alone and skip forward passes that only judge them
     bool trace = false;                       ///< also record loss and success of every iterate
-    std::function<void(std::size_t done, std::size_t total)> progress{};  ///< after every block, from one thread at a time
+    bool verify = true;                       ///< check every judged result apart from its attack, with one more forward pass
+    std::uint64_t max_forwards = 0;           ///< hard budget of forward passes (queries) per image; 0: none
+    std::uint64_t max_gradients = 0;          ///< hard budget of gradients per image; 0: none
+    /// When it is over, every attack ends with the best it has, and images not yet begun stay as they are.
+    std::optional<std::chrono::steady_clock::time_point> deadline{};
+    std::function<void(std::size_t done, std::size_t total)> progress{};  ///< as images end, from one thread at a time
     const std::atomic<bool>* stop = nullptr;  ///< when it becomes true, the attack ends with `interrupted`
+
+    /// True when an attack may be cut short: the best iterate is kept then, whatever its keep_rule.
+    [[nodiscard]] bool limited() const { return max_forwards > 0 || max_gradients > 0 || deadline.has_value(); }
+    [[nodiscard]] bool expired() const { return deadline && std::chrono::steady_clock::now() >= *deadline; }
 };
 
 /// Throws `interrupted` when the user asked for the end.

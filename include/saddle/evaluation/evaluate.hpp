@@ -97,6 +97,7 @@ public:
         row.epsilon = static_cast<double>(attack.projection.epsilon);
         row.settings = attack_settings(attack);
         auto how = run();
+        how.verify = false;  // judged below
         how.trace = settings_.iterations && !attack.targeted();
         how.progress = [&](std::size_t done, std::size_t total) {
             if (settings_.progress) settings_.progress({result_.model, row.attack, row.epsilon, index, attacks, done, total});
@@ -106,8 +107,7 @@ public:
         row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         row.gradient_calls = found.gradient_calls, row.forward_calls = found.forward_calls;
 
-        const auto inside = check_threat(attack.projection, found.adversarial);
-        const auto after = predict_inside(found.adversarial, inside);
+        const auto [inside, after, reason] = recheck_images(program_, attack.projection, x_, found.adversarial, {}, pool_, run());
         std::vector<std::uint8_t> claimed = found.success;
         for (std::size_t i = 0; i < found.targets.size(); ++i) claimed[i] = claimed[i] && found.targets[i] != y_[i];
         judge(row, attack_evidence<T>{x_, found.adversarial, y_, classes_, clean_logits_, after.logits, inside, claimed},
@@ -148,21 +148,6 @@ private:
         how.ids = settings_.ids;
         how.stop = settings_.stop;
         return how;
-    }
-    template <class Projection>
-    [[nodiscard]] std::vector<std::uint8_t> check_threat(const Projection& projection, const basic_images<T>& z) const {
-        std::vector<std::uint8_t> inside(x_.size(), 1);
-        if (verify_in_threat(x_, z, projection).ok()) return inside;
-        for (std::size_t i = 0; i < x_.size(); ++i) inside[i] = verify_in_threat(x_.slice(i, 1), z.slice(i, 1), projection).ok();
-        return inside;
-    }
-    /// Predictions of the adversarial images; the clean image stands in for one outside, which no model needs to accept.
-    [[nodiscard]] predictions<T> predict_inside(const basic_images<T>& z, const std::vector<std::uint8_t>& inside) const {
-        if (std::find(inside.begin(), inside.end(), std::uint8_t{0}) == inside.end()) return predict(program_, z, pool_, run());
-        auto usable = z;
-        for (std::size_t i = 0; i < z.size(); ++i)
-            if (!inside[i]) std::copy_n(x_[i].data(), x_.each().size(), usable[i].data());
-        return predict(program_, usable, pool_, run());
     }
     /// Share of images that no restart has fooled at iterate s.
     [[nodiscard]] static std::vector<double> accuracies(const attack_trace<T>& trace, std::size_t restarts) {

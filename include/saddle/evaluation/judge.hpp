@@ -1,6 +1,7 @@
 #pragma once
 #include "saddle/core/images.hpp"
 #include "saddle/evaluation/report.hpp"
+#include "saddle/projections/perturbation_size.hpp"
 
 namespace saddle {
 
@@ -33,30 +34,6 @@ template <class T>
     }
     for (const T z : logits) sum += std::exp(static_cast<double>(z) - largest);
     return std::log(sum) + largest - static_cast<double>(logits[static_cast<std::size_t>(y)]);
-}
-
-/// Linf, L2, L1 (in double) and L0 of z - x for images [C,H,W]; L0 counts pixels with any channel changed.
-struct perturbation_size {
-    double linf = 0, l2 = 0, l1 = 0, l0 = 0;
-};
-
-template <class T>
-[[nodiscard]] perturbation_size measure_perturbation(std::span<const T> x, std::span<const T> z, extents each) {
-    perturbation_size size;
-    double squares = 0;
-    for (std::size_t e = 0; e < x.size(); ++e) {
-        const double d = std::abs(static_cast<double>(z[e]) - static_cast<double>(x[e]));
-        size.linf = std::max(size.linf, d);
-        squares += d * d;
-        size.l1 += d;
-    }
-    size.l2 = std::sqrt(squares);
-    for (std::size_t p = 0; p < each.pixels(); ++p) {
-        bool changed = false;
-        for (std::size_t c = 0; c < each.channels; ++c) changed = changed || x[c * each.pixels() + p] != z[c * each.pixels() + p];
-        size.l0 += changed;
-    }
-    return size;
 }
 
 /// What an attack delivered, and what was found apart from it.

@@ -4,14 +4,15 @@
 
 namespace saddle {
 
-/// Calls f(quad index, words[4][lane]) for quads first .. first + count - 1 of the lanes' examples; every draw is keyed by its
-/// example.
+/// Calls f(quad index, words[4][lane]) for quads 0 .. count - 1 of the lanes' examples; every draw is keyed by its example. A lane
+/// of the same example as the one before it costs nothing.
 template <std::size_t Lanes, class F>
 void for_each_quad(const random_stream& stream, const std::uint64_t* ids, std::size_t count, F&& f) {
     alignas(lane_alignment) std::uint32_t words[4][Lanes];
     for (std::size_t q = 0; q < count; ++q) {
+        philox::block four{};
         for (std::size_t l = 0; l < Lanes; ++l) {
-            const auto four = stream.quad(ids[l], q);
+            if (l == 0 || ids[l] != ids[l - 1]) four = stream.quad(ids[l], q);
             for (std::size_t i = 0; i < 4; ++i) words[i][l] = four[i];
         }
         f(q, words);
