@@ -64,6 +64,8 @@ public:
     [[nodiscard]] const step_list& list() const { return list_; }
     [[nodiscard]] const convolution_unit& unit(std::size_t i) const { return units_[i]; }
     [[nodiscard]] const T* packed() const { return packed_.data(); }
+    /// Scales, then shifts of a scale_shift or batch_norm step, per channel.
+    [[nodiscard]] const T* constants(std::size_t i) const { return packed_.data() + constants_[i]; }
     [[nodiscard]] std::size_t storage_size() const { return storage_size_; }
     [[nodiscard]] std::size_t scratch_size() const { return scratch_size_; }
 

@@ -1,0 +1,242 @@
+#pragma once
+#include "saddle/certification/back_substitution.hpp"
+
+namespace saddle {
+
+/// Finds the windows of all nodes below `from` and writes the first coefficients: at its input if it is a convolution, else at itself.
+///
+/// The constants of `from` are added here, except an activation's, which its lines hold.
+template <class V>
+void back_substitution<V>::start(std::size_t from, std::span<const bound_row> rows) {
+    const auto& node = network_[from];
+    const std::size_t channels = node.shape.channels, width = node.shape.width;
+    for (const auto& row : rows)
+        for (const std::size_t value : {row.plus, row.minus})
+            if (value != none) {
+                const std::size_t y = value / channels / width, x = value / channels % width;
+                places_[from].cover(y, x, y + 1, x + 1);
+            }
+    for (std::size_t i = from; i > 0; --i)
+        if (places_[i].active) cover_inputs(i);
+    const bool by_weights = node.kind == operation_kind::convolution;
+    clear(by_weights ? node.input : from);
+    for (std::size_t l = 0; l < rows.size(); ++l)
+        for (const auto& [value, sign] : {std::pair(rows[l].plus, T(1)), std::pair(rows[l].minus, T(-1))}) {
+            if (value == none) continue;
+            if (!node.is_activation()) {
+                const auto known = bounds_.constant(from, value);
+                constants_[l] += static_cast<double>(sign) * known.offset - known.error;
+            }
+            const std::size_t c = value % channels, y = value / channels / width, x = value / channels % width;
+            if (by_weights)
+                add_weights(from, c, y, x, sign, l);
+            else
+                at(from, y, x)[c * lanes_ + l] += node.kind == operation_kind::scale_shift ? sign * node.scale[c] : sign;
+        }
+    if (by_weights) places_[from].active = false;
+}
+
+/// Adds sign times the weights of one value of a convolution to lane l of its input's coefficients.
+template <class V>
+void back_substitution<V>::add_weights(std::size_t i, std::size_t c, std::size_t y, std::size_t x, T sign, std::size_t lane) {
+    const auto& node = network_[i];
+    const auto in = network_[node.input].shape;
+    const auto& w = node.window;
+    const auto& live = bounds_.live(node.input);
+    for (std::size_t ky = 0; ky < w.height; ++ky)
+        for (std::size_t kx = 0; kx < w.width; ++kx) {
+            const std::size_t iy = y * w.stride + ky - w.padding, ix = x * w.stride + kx - w.padding;  // below 0 wraps
+            if (iy >= in.height || ix >= in.width) continue;
+            T* const to = at(node.input, iy, ix) + lane;
+            const T* const weights = node.backward_weights.data() + ((ky * w.width + kx) * node.shape.channels + c) * in.channels;
+            const std::size_t position = iy * in.width + ix;
+            const std::uint32_t* const list = live.begin(position);
+            for (std::size_t k = 0; k < live.count(position); ++k) to[list[k] * lanes_] += sign * weights[list[k]];
+        }
+}
+
+/// Extends the windows of node i's inputs to what its own window reads.
+template <class V>
+void back_substitution<V>::cover_inputs(std::size_t i) {
+    using enum operation_kind;
+    const auto& node = network_[i];
+    const auto& p = places_[i];
+    const auto in = network_[node.input].shape;
+    const auto& w = node.window;
+    const auto reach = [&](std::size_t first, std::size_t count, std::size_t kernel, std::size_t extent) {
+        const std::size_t low = first * w.stride, high = (first + count - 1) * w.stride + kernel;
+        return std::pair(low < w.padding ? 0 : low - w.padding, std::min(extent, high - std::min(high, w.padding)));
+    };
+    if (node.kind == convolution || node.kind == max_pool || node.kind == average_pool) {
+        const auto [y0, y1] = reach(p.y, p.height, w.height, in.height);
+        const auto [x0, x1] = reach(p.x, p.width, w.width, in.width);
+        places_[node.input].cover(y0, x0, y1, x1);
+    } else if (node.kind == flatten && !(in == node.shape)) {
+        places_[node.input].cover(0, 0, in.height, in.width);
+    } else {
+        places_[node.input].cover(p.y, p.x, p.y + p.height, p.x + p.width);
+        if (node.second != none) places_[node.second].cover(p.y, p.x, p.y + p.height, p.x + p.width);
+    }
+}
+
+/// Moves all coefficients of node i to its inputs.
+template <class V>
+void back_substitution<V>::pass_down(std::size_t i) {
+    using enum operation_kind;
+    const auto& node = network_[i];
+    if (node.kind == convolution) return through_convolution(i);
+    if (node.kind == max_pool || node.kind == average_pool) return through_pool(i);
+    if (node.kind == flatten && !(network_[node.input].shape == node.shape)) return through_flatten(i);
+    if (node.second != none) pass_to(i, node.second, false);
+    pass_to(i, node.input, true);
+}
+
+/// Adds lane by lane Σ a·constant[a < 0]; with `change` the coefficients become a·slope[a < 0].
+template <class V>
+template <int L>
+void back_substitution<V>::absorb(std::size_t i, const std::vector<neuron_lines<T>>& lines, bool change, double* into) {
+    const std::size_t channels = network_[i].shape.channels, width = network_[i].shape.width;
+    const auto& live = bounds_.live(i);
+    V sum[L];
+    std::size_t summed = 0;
+    for (auto& s : sum) s = V(T(0));
+    const auto flush = [&] {
+        alignas(lane_alignment) T values[V::size];
+        for (int l = 0; l < L; ++l) {
+            sum[l].store_aligned(values);
+            for (std::size_t k = 0; k < V::size; ++k)
+                into[static_cast<std::size_t>(l) * V::size + k] += static_cast<double>(values[k]);
+            sum[l] = V(T(0));
+        }
+        summed = 0;
+    };
+    for_each_position(i, [&](std::size_t y, std::size_t x) {
+        const std::size_t position = y * width + x;
+        T* const here = at(i, y, x);
+        const neuron_lines<T>* const line = lines.data() + position * channels;
+        const std::uint32_t* const list = live.begin(position);
+        for (std::size_t k = 0; k < live.count(position); ++k) {
+            const std::size_t c = list[k];
+            T* const a = here + c * lanes_;
+            const V constant[2] = {V::broadcast(line[c].constant[0]), V::broadcast(line[c].constant[1])};
+            const V slope[2] = {V::broadcast(line[c].slope[0]), V::broadcast(line[c].slope[1])};
+#pragma GCC unroll 4
+            for (int l = 0; l < L; ++l) {
+                const V value = V::load_aligned(a + static_cast<std::size_t>(l) * V::size);
+                const auto negative = value < V(T(0));
+                sum[l] = multiply_add(value, choose(negative, constant[1], constant[0]), sum[l]);
+                if (change)
+                    (value * choose(negative, slope[1], slope[0])).store_aligned(a + static_cast<std::size_t>(l) * V::size);
+            }
+            if (++summed == sum_chunk) flush();
+        }
+    });
+    flush();
+}
+
+template <class V>
+void back_substitution<V>::through_convolution(std::size_t i) {
+    const auto& node = network_[i];
+    const auto& from = places_[i];
+    const auto& w = node.window;
+    const std::size_t input = node.input, outputs = node.shape.channels, inputs = network_[input].shape.channels;
+    const auto& live = bounds_.live(i);
+    const auto& wanted = bounds_.live(input);
+    const bool accumulate = network_[input].consumers > 1;
+    accumulate ? open(input) : reserve(input);
+    for_each_position(input, [&](std::size_t y, std::size_t x) {
+        sources_.clear();
+        double products = 0;
+        for (std::size_t ky = (y + w.padding) % w.stride; ky < w.height && ky <= y + w.padding; ky += w.stride) {
+            const std::size_t oy = (y + w.padding - ky) / w.stride;
+            if (oy < from.y || oy >= from.y + from.height) continue;
+            for (std::size_t kx = (x + w.padding) % w.stride; kx < w.width && kx <= x + w.padding; kx += w.stride) {
+                const std::size_t ox = (x + w.padding - kx) / w.stride;
+                if (ox < from.x || ox >= from.x + from.width) continue;
+                const std::size_t position = oy * node.shape.width + ox;
+                sources_.push_back({at(i, oy, ox), node.backward_weights.data() + (ky * w.width + kx) * outputs * inputs,
+                                    live.begin(position), live.count(position)});
+                products += static_cast<double>(live.count(position));
+            }
+        }
+        const std::size_t position = y * network_[input].shape.width + x, count = wanted.count(position);
+        T* const base = at(input, y, x);
+        outputs_.resize(count);
+        for (std::size_t k = 0; k < count; ++k) outputs_[k] = base + wanted.begin(position)[k] * lanes_;
+        detail::row_sums<V>(sources_.data(), sources_.data() + sources_.size(), registers_, inputs, wanted.begin(position),
+                            outputs_.data(), count, accumulate);
+        multiply_adds_ += products * static_cast<double>(count * lanes_);
+    });
+}
+
+/// An average shares its coefficient out; a maximum hands it to the input with the largest lower bound, negative ones to the one input
+/// that dominates the others if there is one, else they meet the largest upper bound (Singh et al. 2019, §4.5).
+template <class V>
+void back_substitution<V>::through_pool(std::size_t i) {
+    const auto& node = network_[i];
+    const std::size_t input = node.input, in_channels = network_[input].shape.channels, in_width = network_[input].shape.width;
+    const auto& x = bounds_.interval(input);
+    const auto to = [&](std::size_t value) {
+        return at(input, value / in_channels / in_width, value / in_channels % in_width) + value % in_channels * lanes_;
+    };
+    open(input);
+    for_each_live(i, [&](std::size_t j, const T* a) {
+        if (node.kind == operation_kind::average_pool) {
+            const T share = static_cast<T>(bounds_.share(i));
+            bounds_.for_window(i, j, [&](std::size_t k) {
+                T* const below = to(k);
+                for (std::size_t l = 0; l < lanes_; ++l) below[l] += share * a[l];
+            });
+            return;
+        }
+        std::size_t best = none;
+        double highest = -std::numeric_limits<double>::infinity(), rest = highest;
+        bounds_.for_window(i, j, [&](std::size_t k) {
+            if (best == none || x.lo[k] > x.lo[best]) best = k;
+            highest = std::max(highest, double{x.hi[k]});
+        });
+        bounds_.for_window(i, j, [&](std::size_t k) {
+            if (k != best) rest = std::max(rest, double{x.hi[k]});
+        });
+        const bool dominates = x.lo[best] >= rest;
+        T* const below = to(best);
+        for (std::size_t l = 0; l < lanes_; ++l)
+            if (a[l] >= 0 || dominates)
+                below[l] += a[l];
+            else
+                constants_[l] += static_cast<double>(a[l]) * highest;
+    });
+}
+
+/// The same values in another order.
+template <class V>
+void back_substitution<V>::through_flatten(std::size_t i) {
+    const auto& node = network_[i];
+    const std::size_t input = node.input, channels = network_[input].shape.channels, width = network_[input].shape.width;
+    open(input);
+    for_each_live(i, [&](std::size_t j, const T* a) {
+        const std::size_t from = bounds_.flat_source(i, j);
+        T* const to = at(input, from / channels / width, from / channels % width) + from % channels * lanes_;
+        for (std::size_t l = 0; l < lanes_; ++l) to[l] += a[l];
+    });
+}
+
+/// Hands coefficients on unchanged: moved where the input has no other reader and knows the same values as live, else added.
+template <class V>
+void back_substitution<V>::pass_to(std::size_t i, std::size_t input, bool may_move) {
+    const auto& node = network_[i];
+    const bool same_values =
+        (node.is_activation() && network_[input].constants_in_reader) || bounds_.live(i).channel.size() == node.size();
+    if (may_move && network_[input].consumers == 1 && same_values) {
+        std::swap(places_[input].coefficients, places_[i].coefficients);
+        return;
+    }
+    open(input);
+    const std::size_t channels = node.shape.channels, width = node.shape.width;
+    for_each_live(i, [&](std::size_t j, const T* a) {
+        T* const to = at(input, j / channels / width, j / channels % width) + j % channels * lanes_;
+        for (std::size_t l = 0; l < lanes_; ++l) to[l] += a[l];
+    });
+}
+
+}  // namespace saddle

@@ -1,0 +1,170 @@
+#pragma once
+#include "saddle/backend/cpu/program.hpp"
+
+#include <limits>
+
+namespace saddle {
+
+/// One operation of a network under certification. Values stand position by position: [y][x][channel].
+template <class T>
+struct bound_node {
+    operation_kind kind{};                    ///< convolution, scale_shift, activation, max_pool, average_pool, add or flatten
+    extents shape{};                          ///< of its output
+    std::size_t input = none, second = none;  ///< nodes
+    saddle::window window{};
+    activation_function function{};
+    double slope = 0;
+    std::size_t consumers = 0;         ///< nodes that read it
+    bool constants_in_reader = false;  ///< its only reader is an activation, whose pass adds this node's constants too
+    std::size_t inputs_padded = 0, outputs_padded = 0;  ///< channels of the packed weights
+    lane_vector<T> forward_weights{};                   ///< convolution: [tap][input channel][output channel, padded]
+    lane_vector<T> backward_weights{};                  ///< convolution: [tap][output channel][input channel, padded]
+    std::vector<T> scale{}, shift{};                    ///< per channel; convolution: shift is the bias
+
+    /// Neurons: values of the output.
+    [[nodiscard]] std::size_t size() const { return shape.size(); }
+    [[nodiscard]] bool is_activation() const { return kind == operation_kind::activation; }
+    /// Products in one output value's sum.
+    [[nodiscard]] std::size_t terms(extents in) const { return in.channels * window.height * window.width; }
+    /// Products in one input coefficient's sum on the way back.
+    [[nodiscard]] std::size_t backward_terms() const {
+        const auto taps = [&](std::size_t k) { return (k + window.stride - 1) / window.stride; };
+        return shape.channels * taps(window.height) * taps(window.width);
+    }
+};
+
+/// A network as certification walks it: the operations and the very weights of one prepared program, batch norm folded as the program
+/// folds it, in the arithmetic T of the bounds. Node 0 is the input, the last one the logits.
+///
+/// Throws invalid_argument for a program with Winograd convolutions (prepare it with {.winograd = false}: a certificate covers the
+/// rounding of plain sums) or with an operation that has no relaxation, numeric_error for weights that are not finite.
+template <class T>
+class bound_network {
+public:
+    template <class V>
+    explicit bound_network(const cpu_backend::machine<V>& program) {
+        static_assert(sizeof(T) >= sizeof(typename V::value_type), "saddle: bounds need at least the precision of the program");
+        const auto& list = program.list();
+        std::vector<std::size_t> node_of(list.tensors.size(), none);
+        node_of[0] = append({.shape = list.tensors[0].shape});
+        for (std::size_t i = 0; i < list.steps.size(); ++i) {
+            const auto& s = list.steps[i];
+            const auto shape = list.tensors[s.op.output].shape;
+            bound_node<T> node{.kind = s.op.kind, .shape = shape, .input = node_of[s.op.input], .window = s.op.window};
+            node.function = s.op.function;
+            node.slope = static_cast<double>(static_cast<typename V::value_type>(s.op.slope));
+            fill(node, program, i);
+            std::size_t at = append(std::move(node));
+            if (s.addend != none)
+                at = append({.kind = operation_kind::add, .shape = shape, .input = at, .second = node_of[s.addend]});
+            if (s.relu)
+                at = append(
+                    {.kind = operation_kind::activation, .shape = shape, .input = at, .function = activation_function::relu});
+            if (s.op.kind == operation_kind::add) nodes_[at - s.relu].second = node_of[s.op.second];
+            node_of[s.op.output] = at;
+        }
+        require<shape_error>(node_of[list.output] + 1 == nodes_.size(), "bound_network", "last operation", "the logits",
+                             "another one");
+        connect();
+    }
+
+    [[nodiscard]] const std::vector<bound_node<T>>& nodes() const { return nodes_; }
+    [[nodiscard]] const bound_node<T>& operator[](std::size_t i) const { return nodes_[i]; }
+    [[nodiscard]] std::size_t size() const { return nodes_.size(); }
+    [[nodiscard]] extents input() const { return nodes_.front().shape; }
+    [[nodiscard]] std::size_t classes() const { return nodes_.back().size(); }
+    /// Values of all layers but the input that activations read or that are logits: S0's count of neurons.
+    [[nodiscard]] std::size_t neurons() const {
+        std::size_t sum = nodes_.back().size();
+        for (const auto& n : nodes_)
+            if (n.is_activation()) sum += n.size();
+        return sum;
+    }
+
+private:
+    std::size_t append(bound_node<T> node) {
+        nodes_.push_back(std::move(node));
+        return nodes_.size() - 1;
+    }
+    template <class V>
+    void fill(bound_node<T>& node, const cpu_backend::machine<V>& program, std::size_t step) {
+        using enum operation_kind;
+        const std::string name = program.list().steps[step].op.name;
+        switch (node.kind) {
+        case convolution:
+            return fill_convolution(node, program, step, name);
+        case batch_norm:
+        case scale_shift: {
+            node.kind = scale_shift;
+            const auto* constants = program.constants(step);
+            node.scale.assign(constants, constants + node.shape.channels);
+            node.shift.assign(constants + node.shape.channels, constants + 2 * node.shape.channels);
+            require_finite(node.scale, name);
+            require_finite(node.shift, name);
+            return;
+        }
+        case activation:
+            require(node.function != activation_function::softplus && node.function != activation_function::silu, "bound_network",
+                    text("activation of layer '", name, "'"), "relu, leaky_relu, sigmoid or tanh", "one without a relaxation");
+            require(node.function != activation_function::leaky_relu || (node.slope >= 0 && node.slope <= 1), "bound_network",
+                    text("slope of layer '", name, "'"), "a number in [0,1]", node.slope);
+            return;
+        case max_pool:
+        case average_pool:
+        case add:
+        case flatten:
+            return;
+        default:
+            require(false, "bound_network", text("layer '", name, "'"), "an operation with a relaxation (docs/certification.md)",
+                    node.kind == group_norm ? "group_norm" : "a layer of one's own");
+        }
+    }
+    template <class V>
+    void fill_convolution(bound_node<T>& node, const cpu_backend::machine<V>& program, std::size_t step,
+                          const std::string& name) {
+        const auto& unit = program.unit(step);
+        require(!unit.transformed, "bound_network", text("convolution of layer '", name, "'"),
+                "plain sums: prepare the program with {.winograd = false}", "Winograd");
+        const auto& job = unit.direct.forward;
+        const std::size_t inputs = job.channels, outputs = node.shape.channels, taps = job.taps.size();
+        node.inputs_padded = inputs;
+        constexpr std::size_t register_values = lane_count<T>;
+        node.outputs_padded = (outputs + register_values - 1) / register_values * register_values;
+        node.forward_weights.assign(taps * inputs * node.outputs_padded, T(0));
+        node.backward_weights.assign(taps * outputs * inputs, T(0));
+        node.shift.resize(outputs);
+        for (const auto& tile : job.channel_tiles) {
+            const auto* from = program.packed() + job.weights + tile.weights;
+            for (std::size_t c = 0; c < inputs; ++c)
+                for (std::size_t t = 0; t < taps; ++t)
+                    for (std::size_t o = tile.first; o < tile.first + tile.count; ++o) {
+                        const T weight = static_cast<T>(*from++);
+                        node.forward_weights[(t * inputs + c) * node.outputs_padded + o] = weight;
+                        node.backward_weights[(t * outputs + o) * inputs + c] = weight;
+                    }
+        }
+        for (std::size_t o = 0; o < outputs; ++o) node.shift[o] = static_cast<T>(program.packed()[job.bias + o]);
+        require_finite(node.backward_weights, name);
+        require_finite(node.shift, name);
+    }
+    template <class Values>
+    static void require_finite(const Values& values, const std::string& name) {
+        for (const T v : values)
+            require<numeric_error>(std::isfinite(v), "bound_network", text("weights of layer '", name, "'"), "finite numbers", v);
+    }
+    void connect() {
+        for (const auto& n : nodes_) {
+            if (n.input != none) ++nodes_[n.input].consumers;
+            if (n.second != none) ++nodes_[n.second].consumers;
+        }
+        for (const auto& n : nodes_)
+            if (n.is_activation() && n.input != 0) {
+                auto& before = nodes_[n.input];
+                before.constants_in_reader = before.consumers == 1;
+            }
+    }
+
+    std::vector<bound_node<T>> nodes_;
+};
+
+}  // namespace saddle

@@ -1,0 +1,88 @@
+#pragma once
+#include "saddle/core/images.hpp"
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace saddle {
+
+namespace detail {
+
+/// The smallest interval of T around x ± epsilon, cut with [0,1]: outward, so that it holds the real ball.
+template <class T>
+inline void outward_interval(T x, double epsilon, T& lo, T& hi) {
+    if (epsilon == 0) {
+        lo = hi = x;
+        return;
+    }
+    const double low = static_cast<double>(x) - epsilon, high = static_cast<double>(x) + epsilon;
+    lo = static_cast<T>(low);
+    if (static_cast<double>(lo) >= low) lo = std::nextafter(lo, T(-1));
+    hi = static_cast<T>(high);
+    if (static_cast<double>(hi) <= high) hi = std::nextafter(hi, T(2));
+    lo = std::max(lo, T(0));
+    hi = std::min(hi, T(1));
+}
+
+}  // namespace detail
+
+/// A precondition: an interval for every pixel of an image. A box is called with the image's number, its pixels and the ends to fill,
+/// all [C,H,W]; `validate` throws invalid_argument for settings that mean nothing.
+template <class B, class T>
+concept InputBox = requires(const B& box, std::size_t image, std::span<const T> x, std::span<T> end) {
+    box(image, x, end, end);
+    box.validate(image, std::string_view{});
+};
+
+/// The Linf ball of radius epsilon around each image, cut with [0,1] and rounded outward.
+struct linf_box {
+    double epsilon = .1;
+
+    void validate(std::size_t, std::string_view where) const {
+        require(epsilon >= 0 && epsilon <= 1, where, "epsilon", "a number in [0,1]", epsilon);
+    }
+    template <class T>
+    void operator()(std::size_t, std::span<const T> x, std::span<T> lower, std::span<T> upper) const {
+        for (std::size_t i = 0; i < x.size(); ++i) detail::outward_interval(x[i], epsilon, lower[i], upper[i]);
+    }
+};
+
+/// Brightening by delta (catalogue C7, AI2): a pixel of at least 1 - delta may take any value up to 1, all others stay.
+struct brightening {
+    double delta = .1;
+
+    void validate(std::size_t, std::string_view where) const {
+        require(delta >= 0 && delta <= 1, where, "delta", "a number in [0,1]", delta);
+    }
+    template <class T>
+    void operator()(std::size_t, std::span<const T> x, std::span<T> lower, std::span<T> upper) const {
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            lower[i] = x[i];
+            upper[i] = static_cast<double>(x[i]) >= 1 - delta ? T(1) : x[i];
+        }
+    }
+};
+
+/// One interval per pixel of every image, as given: lower and upper ends [N,C,H,W], lower <= upper, finite.
+template <class T>
+struct given_boxes {
+    const basic_images<T>& lower;
+    const basic_images<T>& upper;
+
+    void validate(std::size_t images, std::string_view where) const {
+        require<shape_error>(lower.size() == images && upper.size() == images && lower.each() == upper.each(), where,
+                             "numbers of lower and upper ends", images, text(lower.size(), " and ", upper.size()));
+        for (std::size_t i = 0; i < lower.values().size(); ++i)
+            if (!(lower.values()[i] <= upper.values()[i]) || !std::isfinite(lower.values()[i]) ||
+                !std::isfinite(upper.values()[i]))
+                throw data_error(text(where, ": box of image ", i / lower.each().size(), ", element ", i % lower.each().size(),
+                                      "; expected finite lower <= upper, found ", lower.values()[i], " and ", upper.values()[i]));
+    }
+    void operator()(std::size_t image, std::span<const T>, std::span<T> lo, std::span<T> hi) const {
+        std::copy(lower[image].begin(), lower[image].end(), lo.begin());
+        std::copy(upper[image].begin(), upper[image].end(), hi.begin());
+    }
+};
+
+}  // namespace saddle

@@ -1,0 +1,161 @@
+#pragma once
+#include "saddle/certification/bound_network.hpp"
+#include "saddle/certification/rounding.hpp"
+
+#include <array>
+#include <utility>
+
+namespace saddle {
+
+/// A sound interval of every value of one node, and the sum of magnitudes behind each value of a convolution. Order [y][x][channel].
+template <class T>
+struct node_interval {
+    lane_vector<T> lo, hi;
+    lane_vector<T> magnitude;  ///< Σ|w|·max|x| + |bias|; empty unless asked for
+};
+
+namespace detail {
+
+/// Centres, radii and largest magnitudes of a convolution's input, one position after the other: [position][3][channel].
+template <class T>
+struct interval_input {
+    lane_vector<T> values;
+    std::size_t channels = 0;
+
+    /// `inflation` · max|x| is added to the radius: the rounding of the sums that follow.
+    void load(const node_interval<T>& x, extents shape, T inflation) {
+        channels = shape.channels;
+        values.resize(shape.size() * 3 + 3 * channels);  // one position of zeros at the end: outside the image
+        const T grow = 1 + 4 * std::numeric_limits<T>::epsilon();
+        for (std::size_t p = 0; p < shape.pixels(); ++p)
+            for (std::size_t c = 0; c < channels; ++c) {
+                const T lo = x.lo[p * channels + c], hi = x.hi[p * channels + c];
+                const T centre = (lo + hi) / 2, largest = std::max(std::abs(lo), std::abs(hi));
+                T* const to = values.data() + p * 3 * channels + c;
+                to[0] = centre;
+                to[channels] = std::max(hi - centre, centre - lo) * grow + inflation * largest;
+                to[2 * channels] = largest;
+            }
+        std::fill(values.end() - static_cast<std::ptrdiff_t>(3 * channels), values.end(), T(0));
+    }
+    [[nodiscard]] const T* at(std::size_t position) const { return values.data() + position * 3 * channels; }
+    [[nodiscard]] const T* outside() const { return values.data() + values.size() - 3 * channels; }
+};
+
+/// Sums of one register tile: PX output positions × OV registers of output channels, of centres, radii and (Sums = 3) magnitudes.
+template <class V, int Sums, int PX, int OV, class T>
+void interval_tile(const T* const* inputs, std::size_t taps, std::size_t channels, const T* weights, std::size_t stride,
+                   T* outputs, std::size_t plane) {
+    V sum[Sums][PX][OV];
+#pragma GCC unroll 16
+    for (int s = 0; s < Sums; ++s)
+#pragma GCC unroll 16
+        for (int p = 0; p < PX; ++p)
+#pragma GCC unroll 16
+            for (int o = 0; o < OV; ++o) sum[s][p][o] = V(T(0));
+    for (std::size_t t = 0; t < taps; ++t, inputs += PX)
+        for (std::size_t c = 0; c < channels; ++c, weights += stride) {
+            V w[OV], size[OV];
+#pragma GCC unroll 16
+            for (int o = 0; o < OV; ++o) {
+                w[o] = V::load_aligned(weights + o * static_cast<int>(V::size));
+                size[o] = abs(w[o]);
+            }
+#pragma GCC unroll 16
+            for (int p = 0; p < PX; ++p)
+#pragma GCC unroll 16
+                for (int s = 0; s < Sums; ++s) {
+                    const V x = V::broadcast(inputs[p][static_cast<std::size_t>(s) * channels + c]);
+#pragma GCC unroll 16
+                    for (int o = 0; o < OV; ++o) sum[s][p][o] = multiply_add(s == 0 ? w[o] : size[o], x, sum[s][p][o]);
+                }
+        }
+#pragma GCC unroll 16
+    for (int s = 0; s < Sums; ++s)
+#pragma GCC unroll 16
+        for (int p = 0; p < PX; ++p)
+#pragma GCC unroll 16
+            for (int o = 0; o < OV; ++o)
+                sum[s][p][o].store_aligned(outputs + static_cast<std::size_t>(p * Sums + s) * plane +
+                                           static_cast<std::size_t>(o) * V::size);
+}
+
+/// The interval of a convolution from that of its input, one image; lanes are output channels. Sums = 3 keeps magnitudes, too.
+///
+/// With Sums = 2 the rounding of the sums is covered by larger radii of the input, since |W|·(radius + g·max|x|) covers g·|W|·max|x|.
+template <class V, int Sums>
+class interval_convolution {
+    using T = typename V::value_type;
+
+public:
+    void run(const bound_node<T>& node, extents in, const node_interval<T>& x, const rounding_model& rounding,
+             node_interval<T>& y) {
+        const std::size_t terms = node.terms(in) + 1;
+        relative_ = static_cast<T>(1.01 * (rounding.program_sum(terms) + rounding.bounds_sum(terms)));
+        input_.load(x, in, Sums == 2 ? relative_ : T(0));
+        columns_ = node.outputs_padded;
+        bias_.assign(columns_, T(0));
+        std::copy(node.shift.begin(), node.shift.end(), bias_.begin());
+        inputs_.resize(node.window.height * node.window.width * 4);
+        sums_.resize(4 * Sums * columns_);
+        const std::size_t width = node.shape.width;
+        for (std::size_t oy = 0; oy < node.shape.height; ++oy)
+            for (std::size_t ox = 0; ox < width;) {
+                const std::size_t pixels = ox + 4 <= width ? 4 : 1;
+                pixels == 4 ? tile<4>(node, in, oy, ox) : tile<1>(node, in, oy, ox);
+                for (std::size_t p = 0; p < pixels; ++p, ++ox)
+                    finish(node, sums_.data() + p * Sums * columns_, oy * width + ox, y);
+            }
+    }
+
+private:
+    static constexpr int registers = sizeof(V) == 64 ? 24 : 12;
+
+    template <int PX>
+    void tile(const bound_node<T>& node, extents in, std::size_t oy, std::size_t ox) {
+        const auto& w = node.window;
+        const T** to = inputs_.data();
+        for (std::size_t ky = 0; ky < w.height; ++ky)
+            for (std::size_t kx = 0; kx < w.width; ++kx)
+                for (std::size_t p = 0; p < PX; ++p) {
+                    const std::size_t y = oy * w.stride + ky - w.padding, x = (ox + p) * w.stride + kx - w.padding;
+                    *to++ = y < in.height && x < in.width ? input_.at(y * in.width + x) : input_.outside();  // below 0 wraps
+                }
+        constexpr int most = PX == 1 ? std::min(4, registers / (2 * Sums)) : std::max(1, registers / (PX * Sums));
+        for (std::size_t first = 0; first < columns_;) {
+            const std::size_t left = (columns_ - first) / V::size;
+            const auto run = [&]<int OV>(std::integral_constant<int, OV>) {
+                interval_tile<V, Sums, PX, OV>(inputs_.data(), w.height * w.width, in.channels,
+                                               node.forward_weights.data() + first, columns_, sums_.data() + first, columns_);
+                first += OV * V::size;
+            };
+            if (left >= static_cast<std::size_t>(most))
+                run(std::integral_constant<int, most>{});
+            else
+                run(std::integral_constant<int, 1>{});
+        }
+    }
+    void finish(const bound_node<T>& node, const T* sums, std::size_t position, node_interval<T>& y) const {
+        const std::size_t channels = node.shape.channels, at = position * channels;
+        constexpr T unit = std::numeric_limits<T>::epsilon();
+        for (std::size_t o = 0; o < channels; ++o) {
+            const T centre = sums[o] + bias_[o];
+            const T behind = (Sums == 3 ? sums[2 * columns_ + o] : T(0)) + std::abs(bias_[o]);
+            const T reach = sums[columns_ + o] * (1 + relative_) + relative_ * behind;
+            const T slack = relative_ > 0 ? 4 * unit * (std::abs(centre) + reach) : T(0);
+            y.lo[at + o] = centre - reach - slack;
+            y.hi[at + o] = centre + reach + slack;
+            if constexpr (Sums == 3) y.magnitude[at + o] = behind;
+        }
+    }
+
+    interval_input<T> input_;
+    std::vector<const T*> inputs_;
+    lane_vector<T> sums_, bias_;
+    std::size_t columns_ = 0;
+    T relative_ = 0;
+};
+
+}  // namespace detail
+
+}  // namespace saddle

@@ -1,0 +1,248 @@
+#pragma once
+#include "saddle/certification/node_lines.hpp"
+
+#include <numeric>
+
+namespace saddle {
+
+/// Intervals of every value of a network for one input box, node after node; with Lines, also what back-substitution needs of them.
+template <class V, bool Lines>
+class node_bounds {
+public:
+    using T = typename V::value_type;
+
+    explicit node_bounds(const bound_network<T>& network, rounding_model rounding, lower_slope rule = lower_slope::area)
+        : network_(network), rounding_(rounding), rule_(rule), intervals_(network.size()), errors_(network.size()),
+          lines_(network.size()), ends_(network.size()), live_(network.size()) {
+        for (std::size_t i = 0; i < network.size(); ++i) {
+            const auto& node = network[i];
+            intervals_[i].lo.resize(node.size());
+            intervals_[i].hi.resize(node.size());
+            if (!Lines) continue;
+            if (i > 0 && node.kind == operation_kind::convolution) intervals_[i].magnitude.resize(node.size());
+            errors_[i].resize(node.size());
+            lines_[i].resize(node.size());
+            ends_[i].resize(node.size());
+            live_[i].assign(node.shape.pixels(), node.shape.channels, [](std::size_t) { return true; });
+        }
+    }
+
+    /// Starts with the input box [C,H,W].
+    template <class Value>
+    void begin(const Value* lower, const Value* upper) {
+        const auto shape = network_.input();
+        for (std::size_t c = 0; c < shape.channels; ++c)
+            for (std::size_t p = 0; p < shape.pixels(); ++p) {
+                intervals_[0].lo[p * shape.channels + c] = static_cast<T>(lower[c * shape.pixels() + p]);
+                intervals_[0].hi[p * shape.channels + c] = static_cast<T>(upper[c * shape.pixels() + p]);
+            }
+        if constexpr (Lines) finish(0);
+    }
+
+    /// The interval of node i > 0 from those of its inputs; with Lines, also the error behind each of its values.
+    void propagate(std::size_t i) {
+        set_interval(i);
+        if constexpr (Lines) measure_errors(i);
+    }
+
+    /// Keeps the tighter of the present and a new bound of one value.
+    void tighten(std::size_t i, std::size_t value, double lower, double upper) {
+        T& lo = intervals_[i].lo[value];
+        T& hi = intervals_[i].hi[value];
+        if (lower > lo) lo = std::min(round_down<T>(lower), hi);
+        if (upper < hi) hi = std::max(round_up<T>(upper), lo);
+    }
+
+    /// After the last change of node i's interval: its lines, the ends of its interval, and which values matter.
+    void finish(std::size_t i) requires Lines {
+        const auto& node = network_[i];
+        const auto& y = intervals_[i];
+        const double ends_error = rounding_.bounds_sum(sum_chunk + 8);
+        for (std::size_t j = 0; j < node.size(); ++j) {
+            const double error = ends_error * size_of(y, j);
+            ends_[i][j].constant[0] = round_down<T>(double{y.lo[j]} - error);
+            ends_[i][j].constant[1] = round_up<T>(double{y.hi[j]} + error);
+        }
+        if (i == 0) return;
+        const bool merged = node.is_activation() && network_[node.input].constants_in_reader;
+        const auto& x = intervals_[node.input];
+        for (std::size_t j = 0; j < node.size(); ++j) {
+            const std::size_t c = j % node.shape.channels;
+            if (node.is_activation()) {
+                const auto r = relax<T>(node.function, node.slope, x.lo[j], x.hi[j], rule_, rounding_.program);
+                lines_[i][j] = detail::make_lines<T>(r, merged ? constant(node.input, j) : detail::value_constant{},
+                                                     size_of(x, j), 1 + readers(node.input), rounding_);
+            } else {
+                const double s = node.kind == operation_kind::scale_shift ? double{node.scale[c]} : 1;
+                lines_[i][j] = detail::make_lines<T>(
+                    {1, 0, 1, 0}, node.constants_in_reader ? detail::value_constant{} : constant(i, j), 0, 0, rounding_);
+                lines_[i][j].slope[0] = lines_[i][j].slope[1] = static_cast<T>(s);
+            }
+        }
+        if (node.is_activation()) {
+            live_[i].assign(node.shape.pixels(), node.shape.channels, [&](std::size_t j) {
+                const auto& l = lines_[i][j];
+                return l.slope[0] != 0 || l.slope[1] != 0 || l.constant[0] != 0 || l.constant[1] != 0;
+            });
+            if (merged) live_[node.input] = live_[i];
+        }
+    }
+
+    [[nodiscard]] const bound_network<T>& network() const { return network_; }
+    [[nodiscard]] const rounding_model& rounding() const { return rounding_; }
+    [[nodiscard]] const node_interval<T>& interval(std::size_t i) const { return intervals_[i]; }
+    [[nodiscard]] const std::vector<neuron_lines<T>>& lines(std::size_t i) const { return lines_[i]; }
+    /// The ends of the interval as constants: what a bound gains where substitution ends.
+    [[nodiscard]] const std::vector<neuron_lines<T>>& ends(std::size_t i) const { return ends_[i]; }
+    [[nodiscard]] const live_channels& live(std::size_t i) const { return live_[i]; }
+    /// Offset and error of a value beside the linear part of its node.
+    [[nodiscard]] detail::value_constant constant(std::size_t i, std::size_t value) const {
+        const auto& node = network_[i];
+        return {node.shift.empty() ? 0. : static_cast<double>(node.shift[value % node.shape.channels]), errors_[i][value]};
+    }
+    /// The input window of pooled value j: f(input value) for each.
+    template <class F>
+    void for_window(std::size_t i, std::size_t j, F&& f) const {
+        const auto& node = network_[i];
+        const auto in = network_[node.input].shape;
+        const auto& w = node.window;
+        const std::size_t c = j % node.shape.channels, p = j / node.shape.channels;
+        const std::size_t top = p / node.shape.width * w.stride, left = p % node.shape.width * w.stride;
+        for (std::size_t y = top < w.padding ? 0 : top - w.padding; y < std::min(in.height, top + w.height - w.padding); ++y)
+            for (std::size_t x = left < w.padding ? 0 : left - w.padding; x < std::min(in.width, left + w.width - w.padding); ++x)
+                f((y * in.width + x) * in.channels + c);
+    }
+    /// The input value that output j of a flatten copies.
+    [[nodiscard]] std::size_t flat_source(std::size_t i, std::size_t j) const {
+        const auto out = network_[i].shape, in = network_[network_[i].input].shape;
+        const std::size_t place =
+            (j % out.channels * out.height + j / out.channels / out.width) * out.width + j / out.channels % out.width;
+        return place % in.pixels() * in.channels + place / in.pixels();
+    }
+    /// The share of one input in an average, as the program holds it.
+    [[nodiscard]] double share(std::size_t i) const {
+        const auto& w = network_[i].window;
+        const double exact = 1 / static_cast<double>(w.height * w.width);
+        return rounding_.program > 1e-10 ? static_cast<double>(static_cast<float>(exact)) : exact;
+    }
+
+private:
+    static double size_of(const node_interval<T>& x, std::size_t j) {
+        return std::max(std::abs(double{x.lo[j]}), std::abs(double{x.hi[j]}));
+    }
+    static std::pair<double, double> around(double a, double b, double error) {
+        return {std::min(a, b) - error, std::max(a, b) + error};
+    }
+    /// Roundings of a coefficient where several nodes read one: their sum.
+    [[nodiscard]] std::size_t readers(std::size_t i) const { return network_[i].consumers > 1 ? network_[i].consumers : 0; }
+
+    void set_interval(std::size_t i) {
+        using enum operation_kind;
+        const auto& node = network_[i];
+        const auto& x = intervals_[node.input];
+        switch (node.kind) {
+        case convolution:
+            return convolution_.run(node, network_[node.input].shape, x, rounding_, intervals_[i]);
+        case activation:
+            if (node.function == activation_function::relu) return cut_at_zero(x, intervals_[i]);
+            return each(i, [&](std::size_t j) {
+                return activation_range(node.function, node.slope, x.lo[j], x.hi[j], rounding_.program);
+            });
+        case scale_shift:
+            return each(i, [&](std::size_t j) {
+                const double s = node.scale[j % node.shape.channels], t = node.shift[j % node.shape.channels];
+                const double error = rounding_.program_sum(2) * (std::abs(s) * size_of(x, j) + std::abs(t));
+                return around(s * x.lo[j] + t, s * x.hi[j] + t, error);
+            });
+        case add:
+            return each(i, [&](std::size_t j) {
+                const auto& other = intervals_[node.second];
+                return around(double{x.lo[j]} + other.lo[j], double{x.hi[j]} + other.hi[j],
+                              rounding_.program * (size_of(x, j) + size_of(other, j)));
+            });
+        case flatten:
+            return each(i, [&](std::size_t j) {
+                const std::size_t from = flat_source(i, j);
+                return std::pair(double{x.lo[from]}, double{x.hi[from]});
+            });
+        case max_pool:
+        case average_pool:
+            return each(i, [&](std::size_t j) { return pooled(i, j); });
+        default:
+            throw error("node_bounds: an operation without a relaxation");
+        }
+    }
+
+    template <class F>
+    void each(std::size_t i, F&& f) {
+        auto& y = intervals_[i];
+        for (std::size_t j = 0; j < network_[i].size(); ++j) {
+            const auto [lo, hi] = f(j);
+            y.lo[j] = round_down<T>(lo);
+            y.hi[j] = round_up<T>(hi);
+        }
+    }
+    static void cut_at_zero(const node_interval<T>& x, node_interval<T>& y) {
+        for (std::size_t j = 0; j < x.lo.size(); ++j) {
+            y.lo[j] = x.lo[j] < 0 ? T(0) : x.lo[j];
+            y.hi[j] = x.hi[j] < 0 ? T(0) : x.hi[j];
+        }
+    }
+    std::pair<double, double> pooled(std::size_t i, std::size_t j) const {
+        const auto& x = intervals_[network_[i].input];
+        if (network_[i].kind == operation_kind::max_pool) {
+            double lo = -std::numeric_limits<double>::infinity(), hi = lo;
+            for_window(i, j, [&](std::size_t k) { lo = std::max(lo, double{x.lo[k]}), hi = std::max(hi, double{x.hi[k]}); });
+            return {lo, hi};
+        }
+        double lo = 0, hi = 0, size = 0;
+        for_window(i, j, [&](std::size_t k) { lo += x.lo[k], hi += x.hi[k], size += size_of(x, k); });
+        const auto& w = network_[i].window;
+        return around(lo * share(i), hi * share(i), rounding_.program_sum(w.height * w.width + 1) * size * share(i));
+    }
+    /// What rounding can change of each value: the program's own sum, and the coefficients' sums on the way back through it.
+    void measure_errors(std::size_t i) requires Lines {
+        using enum operation_kind;
+        const auto& node = network_[i];
+        const auto& x = intervals_[node.input];
+        const std::size_t extra = readers(node.input);
+        for (std::size_t j = 0; j < node.size(); ++j) {
+            double program = 0, back = 0;
+            if (node.kind == convolution) {
+                const double size = intervals_[i].magnitude[j];
+                program = rounding_.program_sum(node.terms(network_[node.input].shape) + 1) * size;
+                back = rounding_.bounds_sum(node.backward_terms() + 1 + extra) * size;
+            } else if (node.kind == scale_shift) {
+                const double s = std::abs(double{node.scale[j % node.shape.channels]}),
+                             t = std::abs(double{node.shift[j % node.shape.channels]});
+                program = rounding_.program_sum(2) * (s * size_of(x, j) + t);
+                back = rounding_.bounds_sum(1 + extra) * s * size_of(x, j);
+            } else if (node.kind == add) {
+                const double size = size_of(x, j) + size_of(intervals_[node.second], j);
+                program = rounding_.program * size;
+                back = rounding_.bounds_sum(extra + readers(node.second)) * size;
+            } else if (node.kind == average_pool) {
+                double size = 0;
+                for_window(i, j, [&](std::size_t k) { size += size_of(x, k); });
+                const std::size_t overlap = node.backward_terms() / node.shape.channels;
+                program = rounding_.program_sum(node.window.height * node.window.width + 1) * size * share(i);
+                back = rounding_.bounds_sum(1 + overlap + extra) * size * share(i);
+            } else if (node.kind == max_pool || node.kind == flatten) {
+                const std::size_t overlap = node.kind == flatten ? 1 : node.backward_terms() / node.shape.channels;
+                back = rounding_.bounds_sum(overlap + extra) * size_of(intervals_[i], j);
+            }
+            errors_[i][j] = 1.01 * (program + back);
+        }
+    }
+
+    const bound_network<T>& network_;
+    rounding_model rounding_;
+    lower_slope rule_;
+    detail::interval_convolution<V, Lines ? 3 : 2> convolution_;
+    std::vector<node_interval<T>> intervals_;
+    std::vector<std::vector<double>> errors_;
+    std::vector<std::vector<neuron_lines<T>>> lines_, ends_;
+    std::vector<live_channels> live_;
+};
+
+}  // namespace saddle

@@ -1,0 +1,118 @@
+#pragma once
+#include "saddle/core/lanes.hpp"
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace saddle {
+
+/// The channels of each position that can matter to a bound: a ReLU that is off has no place in any sum. Order [y][x][channel].
+struct live_channels {
+    std::vector<std::uint32_t> first;  ///< of each position, and one past the last
+    std::vector<std::uint32_t> channel;
+
+    [[nodiscard]] std::size_t count(std::size_t position) const { return first[position + 1] - first[position]; }
+    [[nodiscard]] const std::uint32_t* begin(std::size_t position) const { return channel.data() + first[position]; }
+    /// Lists every channel for which `matters(index of the value)` holds.
+    template <class Matters>
+    void assign(std::size_t positions, std::size_t channels, Matters&& matters) {
+        first.assign(1, 0);
+        channel.clear();
+        for (std::size_t p = 0; p < positions; ++p) {
+            for (std::size_t c = 0; c < channels; ++c)
+                if (matters(p * channels + c)) channel.push_back(static_cast<std::uint32_t>(c));
+            first.push_back(static_cast<std::uint32_t>(channel.size()));
+        }
+    }
+};
+
+namespace detail {
+
+/// One position that a sum reads: coefficients [channel][lane], which channels, and their weights [channel][column].
+template <class T>
+struct row_source {
+    const T* coefficients;
+    const T* weights;
+    const std::uint32_t* channels;
+    std::size_t count;
+};
+
+/// out[r][lane] (+)= Σ over sources and their live channels o of weights[o][columns[r]] · coefficients[o][lane], R columns × L registers.
+template <class V, int R, int L, class T>
+void row_tile(const row_source<T>* source, const row_source<T>* last, std::size_t lane_stride, std::size_t weight_stride,
+              const std::uint32_t* columns, T* const* out, std::size_t lane_offset, bool accumulate) {
+    V sum[R][L];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+        for (int l = 0; l < L; ++l) sum[r][l] = V(T(0));
+    std::size_t column[R];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) column[r] = columns[r];
+    for (; source != last; ++source)
+        for (std::size_t k = 0; k < source->count; ++k) {
+            const std::size_t o = source->channels[k];
+            const T* const a = source->coefficients + o * lane_stride + lane_offset;
+            const T* const w = source->weights + o * weight_stride;
+            V x[L];
+#pragma GCC unroll 16
+            for (int l = 0; l < L; ++l) x[l] = V::load_aligned(a + l * static_cast<int>(V::size));
+#pragma GCC unroll 16
+            for (int r = 0; r < R; ++r) {
+                const V weight = V::broadcast(w[column[r]]);
+#pragma GCC unroll 16
+                for (int l = 0; l < L; ++l) sum[r][l] = multiply_add(weight, x[l], sum[r][l]);
+            }
+        }
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+        for (int l = 0; l < L; ++l) {
+            T* const to = out[r] + lane_offset + static_cast<std::size_t>(l) * V::size;
+            if (accumulate) sum[r][l] += V::load_aligned(to);
+            sum[r][l].store_aligned(to);
+        }
+}
+
+/// All columns and registers of one output position, in register tiles.
+template <class V, class T>
+void row_sums(const row_source<T>* first, const row_source<T>* last, std::size_t registers, std::size_t weight_stride,
+              const std::uint32_t* columns, T* const* out, std::size_t count, bool accumulate) {
+    constexpr std::size_t most = sizeof(V) == 64 ? 8 : 4;
+    const std::size_t lane_stride = registers * V::size;
+    const auto with_registers = [&]<int L>(std::integral_constant<int, L>, std::size_t offset) {
+        for (std::size_t r = 0; r < count;) {
+            const std::size_t left = count - r;
+            const auto run = [&]<int R>(std::integral_constant<int, R>) {
+                row_tile<V, R, L>(first, last, lane_stride, weight_stride, columns + r, out + r, offset, accumulate);
+                r += R;
+            };
+            if (left >= most)
+                run(std::integral_constant<int, static_cast<int>(most)>{});
+            else if (left >= 4)
+                run(std::integral_constant<int, 4>{});
+            else if (left == 3)
+                run(std::integral_constant<int, 3>{});
+            else if (left == 2)
+                run(std::integral_constant<int, 2>{});
+            else
+                run(std::integral_constant<int, 1>{});
+        }
+    };
+    for (std::size_t done = 0; done < registers;) {
+        const std::size_t left = registers - done, offset = done * V::size;
+        const std::size_t now = left == 4 ? 2 : left < 3 ? left : 3;
+        if (now == 3)
+            with_registers(std::integral_constant<int, 3>{}, offset);
+        else if (now == 2)
+            with_registers(std::integral_constant<int, 2>{}, offset);
+        else
+            with_registers(std::integral_constant<int, 1>{}, offset);
+        done += now;
+    }
+}
+
+}  // namespace detail
+
+}  // namespace saddle
