@@ -29,6 +29,7 @@
 #include "saddle/backend/cpu/cpu.hpp"
 
 #include "saddle/losses/cross_entropy.hpp"
+#include "saddle/losses/dlr.hpp"
 #include "saddle/losses/kl_divergence.hpp"
 #include "saddle/losses/label_smoothed.hpp"
 #include "saddle/losses/logit_margin.hpp"

@@ -52,6 +52,23 @@ TEST_CASE("first_success returns the first misclassified iterate of the trace", 
     CHECK(same_bits<float>(result.adversarial[5], p.x[5]));
 }
 
+TEST_CASE("last_success returns the last misclassified iterate of the trace", "[attacks][keep]") {
+    const problem p;
+    const auto attack =
+        pgd({.epsilon = .08, .step_size = .05, .steps = 9, .start = start_rule::none, .keep = keep_rule::last_success},
+            logit_margin{});
+    const auto result = perturb(attack, p.model, p.x, p.y, {.trace = true});
+    std::size_t later = 0;
+    for (std::size_t i = 0; i < 60; ++i)
+        for (std::size_t c = result.trace.columns; c-- > 0;)
+            if (result.trace.success[i * result.trace.columns + c]) {
+                CHECK(result.loss[i] == result.trace.loss[i * result.trace.columns + c]);
+                later += c > 0 && result.trace.success[i * result.trace.columns + c - 1];
+                break;
+            }
+    CHECK(later > 0);
+}
+
 TEST_CASE("more restarts are never worse", "[attacks][keep]") {
     const problem p;
     for (const auto keep : {keep_rule::last, keep_rule::best}) {

@@ -16,11 +16,11 @@ struct evaluated {
 
 template <class V, class L, class T = saddle::lane_scalar<V>>
 evaluated<T> evaluate(const L& loss, const std::vector<T>& logits, std::size_t label, bool targeted = false,
-                      const std::vector<T>& clean = {}) {
+                      const std::vector<T>& clean = {}, std::size_t truth = 0) {
     using io = saddle::lane_values<V>;
     const std::size_t k = logits.size();
     saddle::lane_vector<T> block(k * io::size), slopes(k * io::size), state(saddle::state_rows<L>(k) * io::size),
-        labels(io::size, T(label));
+        labels(io::size, T(label)), truths(io::size, T(truth));
     const auto spread = [&](const std::vector<T>& from) {
         for (std::size_t i = 0; i < block.size(); ++i) block[i] = from[i / io::size];
     };
@@ -29,7 +29,7 @@ evaluated<T> evaluate(const L& loss, const std::vector<T>& logits, std::size_t l
         loss.template prepare<V>(block.data(), k, io::size, state.data());
     }
     spread(logits);
-    const saddle::loss_input<T> in{block.data(), k, io::size, labels.data(), targeted, state.data()};
+    const saddle::loss_input<T> in{block.data(), k, io::size, labels.data(), targeted, state.data(), truths.data()};
     saddle::lane_vector<T> values(io::size), values_alone(io::size);
     io::store(values.data(), loss.template evaluate<V>(in, slopes.data()));
     io::store(values_alone.data(), loss.template evaluate<V>(in, static_cast<T*>(nullptr)));
@@ -50,8 +50,8 @@ evaluated<T> evaluate(const L& loss, const std::vector<T>& logits, std::size_t l
 /// Largest difference between the slopes and central differences, relative to the largest slope.
 template <class L>
 double slope_error(const L& loss, const std::vector<double>& logits, std::size_t label, bool targeted = false,
-                   const std::vector<double>& clean = {}) {
-    const auto exact = evaluate<double>(loss, logits, label, targeted, clean);
+                   const std::vector<double>& clean = {}, std::size_t truth = 0) {
+    const auto exact = evaluate<double>(loss, logits, label, targeted, clean, truth);
     double worst = 0, scale = 1e-3;
     for (const double s : exact.slopes) scale = std::max(scale, std::abs(s));
     for (std::size_t c = 0; c < logits.size(); ++c) {
@@ -59,8 +59,8 @@ double slope_error(const L& loss, const std::vector<double>& logits, std::size_t
         auto up = logits, down = logits;
         up[c] += h;
         down[c] -= h;
-        const double numeric = (evaluate<double>(loss, up, label, targeted, clean).value -
-                                evaluate<double>(loss, down, label, targeted, clean).value) /
+        const double numeric = (evaluate<double>(loss, up, label, targeted, clean, truth).value -
+                                evaluate<double>(loss, down, label, targeted, clean, truth).value) /
                                (2 * h);
         worst = std::max(worst, std::abs(numeric - exact.slopes[c]) / scale);
     }

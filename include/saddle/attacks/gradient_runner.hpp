@@ -110,13 +110,15 @@ private:
         job_->targets[l] = choose_target(attack_.targets, job_->labels[l], job_->targets[l], classes_, logits_.data() + l, lanes,
                                          draws, job_->ids[l]);
         goal_[l] = static_cast<T>(job_->targets[l]);
+        truth_[l] = static_cast<T>(job_->labels[l]);
     }
 
     /// Objective, prediction and validity of every lane, from the logits.
     void evaluate() {
         const auto top = find_top<V>(logits_.data(), classes_, lanes);
         const V objective = attack_.loss.template evaluate<V>(
-            loss_input<T>{logits_.data(), classes_, lanes, goal_.data(), attack_.targeted(), state_.data()}, slopes_.data());
+            loss_input<T>{logits_.data(), classes_, lanes, goal_.data(), attack_.targeted(), state_.data(), truth_.data()},
+            slopes_.data());
         io::store(record_.objective.data(), objective);
         io::store(record_.prediction.data(), choose(top.valid, top.index, V(-1)));
     }
@@ -260,7 +262,7 @@ private:
     arena memory_;
     std::span<T> z_, gradient_, velocity_, logits_, slopes_, state_, fresh_state_, spare_;
     ball_type ball_;
-    alignas(lane_alignment) std::array<T, lanes> goal_{};  ///< the class the loss compares with
+    alignas(lane_alignment) std::array<T, lanes> goal_{}, truth_{};  ///< the class the loss compares with, and the label
     lane_record<T, lanes> record_;
     std::array<std::size_t, lanes> restart_{}, step_{};
     std::array<bool, lanes> clean_{};   ///< at the clean image

@@ -23,6 +23,7 @@ public:
         early_stop_ = attack.early_stop;
         keeps_last_ = attack.keep == keep_rule::last && !job.settings->limited();
         keeps_first_ = attack.keep == keep_rule::first_success;
+        keeps_last_success_ = attack.keep == keep_rule::last_success;
         columns_ = 0;
         if constexpr (requires { attack.trace_columns(); }) columns_ = attack.trace_columns();
         take.fill(T(0));
@@ -59,6 +60,7 @@ public:
             bool takes = better;
             if (keeps_last_) takes = last ? restart == 0 || better : early_stop_ && hit;
             if (keeps_first_) takes = better && !success_[l];
+            if (keeps_last_success_) takes = better || (valid && hit);
             if (candidate && takes) {
                 store(l);
                 take[l] = 1;
@@ -98,7 +100,8 @@ private:
     }
 
     block_job<T, Lanes>* job_ = nullptr;
-    bool targeted_ = false, early_stop_ = false, keeps_last_ = true, keeps_first_ = false, takes_ = false;
+    bool targeted_ = false, early_stop_ = false, keeps_last_ = true, keeps_first_ = false, keeps_last_success_ = false,
+         takes_ = false;
     std::size_t columns_ = 0;
     std::array<std::size_t, Lanes> column_{};
     std::array<bool, Lanes> success_{}, usable_{}, done_{}, flawed_{};

@@ -2,6 +2,7 @@
 #include "saddle/attacks/lane_driver.hpp"
 #include "saddle/attacks/recheck.hpp"
 #include "saddle/attacks/targets.hpp"
+#include "saddle/losses/loss_input.hpp"
 
 namespace saddle {
 
@@ -24,7 +25,10 @@ void require_valid_run(const A& attack, std::size_t classes, const basic_images<
     constexpr std::string_view where = "perturb";
     attack.validate(where);
     require<data_error>(!x.empty(), where, "number of images", "at least 1", x.size());
-    require(classes >= 2, where, "classes of the model", "at least 2", classes);
+    std::size_t least = 2;
+    if constexpr (requires { attack.loss.name; }) least = least_classes(attack.loss, attack.targeted());
+    if constexpr (requires { attack.least_classes(); }) least = attack.least_classes();
+    require(classes >= least, where, text("classes of the model for ", attack.name), text("at least ", least), classes);
     require_valid_images(x, where);
     require_valid_labels(y, x.size(), classes, where);
     const auto fits = [&](std::size_t size, std::string_view what) {

@@ -12,9 +12,10 @@ enum class start_rule {
 
 /// Which iterate an attack returns.
 enum class keep_rule {
-    last,          ///< the last one, as the papers have it; over restarts the better last one
-    best,          ///< misclassified before not, then the highest loss; the clean image is a candidate
-    first_success  ///< the first misclassified one, else the highest loss; the clean image is a candidate
+    last,           ///< the last one, as the papers have it; over restarts the better last one
+    best,           ///< misclassified before not, then the highest loss; the clean image is a candidate
+    first_success,  ///< the first misclassified one, else the highest loss; the clean image is a candidate
+    last_success    ///< the last misclassified one, else the highest loss (the reference's APGD)
 };
 
 }  // namespace saddle

@@ -26,6 +26,8 @@ namespace saddle {
         return "best";
     case keep_rule::first_success:
         return "first_success";
+    case keep_rule::last_success:
+        return "last_success";
     }
     return "unknown";
 }
@@ -69,6 +71,7 @@ template <class A>
     if constexpr (requires { a.loss.name; }) add("loss", std::string(a.loss.name));
     if constexpr (requires { a.loss.alpha; }) add("loss_alpha", a.loss.alpha);
     if constexpr (requires { a.loss.kappa; }) add("loss_kappa", a.loss.kappa);
+    if constexpr (requires { a.loss.few_classes; }) add("loss_few_classes", a.loss.few_classes);
     if constexpr (requires { a.projection.largest; }) add("projection_largest", a.projection.largest);
     if constexpr (requires { a.step_size; }) add("step_size", a.step_size);
     if constexpr (requires { a.steps; }) add("steps", a.steps);

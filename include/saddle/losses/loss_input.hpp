@@ -15,6 +15,7 @@ struct loss_input {
     const T* label = nullptr;   ///< [lane] the class that the loss compares with, as a number
     bool targeted = false;      ///< false: move away from `label`; true: move towards it
     const T* state = nullptr;   ///< [state_rows(K)][lane] what `prepare` stored, for losses that keep something
+    const T* truth = nullptr;   ///< [lane] the true class, where the attack is targeted; set by every attack
 };
 
 /// The largest logit of each lane (the first of equals) and whether the lane's logits can be used at all.
@@ -49,6 +50,15 @@ concept Loss = requires(const L& loss, const loss_input<T>& in, T* gradient) {
     { loss.template evaluate<T>(in, gradient) } -> std::same_as<T>;
     loss.validate(std::string_view());
 };
+
+/// Fewest classes that a loss can be used with: its `least_classes(targeted)`, otherwise 2.
+template <class L>
+[[nodiscard]] constexpr std::size_t least_classes(const L& loss, bool targeted) {
+    if constexpr (requires { loss.least_classes(targeted); })
+        return loss.least_classes(targeted);
+    else
+        return 2;
+}
 
 /// True for losses that keep something of the clean prediction: `prepare<V>(clean logits, classes, stride, state)` fills
 /// state_rows(K).

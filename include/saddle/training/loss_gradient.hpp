@@ -21,6 +21,8 @@ objective_result add_loss_gradient(const training_context<Model>& context, const
     constexpr std::size_t lane_count = vector::size;
     const auto& batch = context.batch();
     const std::size_t classes = context.structure().classes();
+    require(classes >= least_classes(loss, false), "objective", text("classes of the model for ", L::name),
+            text("at least ", least_classes(loss, false)), classes);
     const auto factor = static_cast<value_type>(weight * context.scale());
     std::vector<double> losses(batch.size());
     std::vector<std::uint8_t> correct(batch.size());

@@ -54,6 +54,7 @@ private:
         if constexpr (requires { p.alpha; }) (*this)("alpha", p.alpha);
         if constexpr (requires { p.clipped; }) (*this)("clipped", p.clipped);
         if constexpr (requires { p.kappa; }) (*this)("kappa", p.kappa);
+        if constexpr (requires { p.few_classes; }) (*this)("few_classes", p.few_classes);
         if constexpr (requires { p.largest; }) (*this)("largest", p.largest);
     }
     template <class Value>
