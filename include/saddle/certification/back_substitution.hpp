@@ -94,7 +94,7 @@ private:
     }
 
     void start(std::size_t from, std::span<const bound_row> rows);
-    void add_weights(std::size_t i, std::size_t c, std::size_t y, std::size_t x, T sign, std::size_t lane);
+    void write_weights(std::size_t i, std::span<const bound_row> rows);
     void cover_inputs(std::size_t i);
     void take_bound(std::size_t i) {
         double here[most_rows];
@@ -115,6 +115,7 @@ private:
                           : absorb<3>(i, lines, change, into);
     }
     void through_convolution(std::size_t i);
+    double find_sources(std::size_t i, std::size_t top, std::size_t left);
     void through_pool(std::size_t i);
     void through_flatten(std::size_t i);
     void pass_to(std::size_t i, std::size_t input, bool may_move);
@@ -144,7 +145,9 @@ private:
     const bound_network<T>& network_;
     std::vector<place> places_;
     std::vector<detail::row_source<T>> sources_;
-    std::vector<T*> outputs_;
+    std::vector<T> zeros_;
+    std::vector<std::size_t> offsets_;
+    std::vector<std::uint32_t> columns_;
     std::size_t registers_ = 0, lanes_ = 0;
     double constants_[most_rows]{}, best_[most_rows]{}, multiply_adds_ = 0;
 };

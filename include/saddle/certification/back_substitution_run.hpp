@@ -19,40 +19,70 @@ void back_substitution<V>::start(std::size_t from, std::span<const bound_row> ro
     for (std::size_t i = from; i > 0; --i)
         if (places_[i].active) cover_inputs(i);
     const bool by_weights = node.kind == operation_kind::convolution;
-    clear(by_weights ? node.input : from);
+    if (!by_weights) clear(from);
     for (std::size_t l = 0; l < rows.size(); ++l)
         for (const auto& [value, sign] : {std::pair(rows[l].plus, T(1)), std::pair(rows[l].minus, T(-1))}) {
             if (value == none) continue;
+            const std::size_t c = value % channels;
             if (!node.is_activation()) {
                 const auto known = bounds_.constant(from, value);
                 constants_[l] += static_cast<double>(sign) * known.offset - known.error;
             }
-            const std::size_t c = value % channels, y = value / channels / width, x = value / channels % width;
-            if (by_weights)
-                add_weights(from, c, y, x, sign, l);
-            else
-                at(from, y, x)[c * lanes_ + l] += node.kind == operation_kind::scale_shift ? sign * node.scale[c] : sign;
+            if (!by_weights)
+                at(from, value / channels / width, value / channels % width)[c * lanes_ + l] +=
+                    node.kind == operation_kind::scale_shift ? sign * node.scale[c] : sign;
         }
-    if (by_weights) places_[from].active = false;
+    if (!by_weights) return;
+    write_weights(from, rows);
+    places_[from].active = false;
 }
 
-/// Adds sign times the weights of one value of a convolution to lane l of its input's coefficients.
+/// The rows of a convolution are its weights: writes those of `plus` less those of `minus` to the coefficients of its input.
 template <class V>
-void back_substitution<V>::add_weights(std::size_t i, std::size_t c, std::size_t y, std::size_t x, T sign, std::size_t lane) {
+void back_substitution<V>::write_weights(std::size_t i, std::span<const bound_row> rows) {
     const auto& node = network_[i];
     const auto in = network_[node.input].shape;
     const auto& w = node.window;
     const auto& live = bounds_.live(node.input);
-    for (std::size_t ky = 0; ky < w.height; ++ky)
-        for (std::size_t kx = 0; kx < w.width; ++kx) {
-            const std::size_t iy = y * w.stride + ky - w.padding, ix = x * w.stride + kx - w.padding;  // below 0 wraps
-            if (iy >= in.height || ix >= in.width) continue;
-            T* const to = at(node.input, iy, ix) + lane;
-            const T* const weights = node.backward_weights.data() + ((ky * w.width + kx) * node.shape.channels + c) * in.channels;
-            const std::size_t position = iy * in.width + ix;
-            const std::uint32_t* const list = live.begin(position);
-            for (std::size_t k = 0; k < live.count(position); ++k) to[list[k] * lanes_] += sign * weights[list[k]];
+    reserve(node.input);
+    places_[node.input].started = true;
+    zeros_.resize(node.columns);
+    struct origin {
+        std::size_t y = 0, x = 0, channel = 0;  ///< of the padded input where the window starts
+        bool exists = false;
+    };
+    const auto origin_of = [&](std::size_t value) {
+        if (value == none) return origin{};
+        const std::size_t position = value / node.shape.channels;
+        return origin{position / node.shape.width * w.stride, position % node.shape.width * w.stride, value % node.shape.channels, true};
+    };
+    const auto weights = [&](const origin& o, std::size_t y, std::size_t x) {
+        const std::size_t ky = y + w.padding - o.y, kx = x + w.padding - o.x;  // outside the window they wrap
+        if (!o.exists || ky >= w.height || kx >= w.width) return static_cast<const T*>(zeros_.data());
+        return node.backward_row(ky, kx, o.channel) + node.column(ky, kx, 0);
+    };
+    origin origins[most_rows], others[most_rows];
+    T sign[most_rows];
+    for (std::size_t l = 0; l < lanes_; ++l) {
+        const auto row = l < rows.size() ? rows[l] : bound_row{};
+        sign[l] = row.plus != none ? T(1) : T(-1);
+        origins[l] = origin_of(row.plus != none ? row.plus : row.minus);
+        others[l] = origin_of(row.plus != none ? row.minus : none);
+    }
+    const T* first[most_rows];
+    for_each_position(node.input, [&](std::size_t y, std::size_t x) {
+        for (std::size_t l = 0; l < lanes_; ++l) first[l] = weights(origins[l], y, x);
+        T* const to = at(node.input, y, x);
+        const std::size_t position = y * in.width + x, count = live.count(position);
+        const std::uint32_t* const list = live.begin(position);
+        for (std::size_t k = 0; k < count; ++k)
+            for (std::size_t l = 0; l < lanes_; ++l) to[list[k] * lanes_ + l] = sign[l] * first[l][list[k]];
+        for (std::size_t l = 0; l < rows.size(); ++l) {
+            if (!others[l].exists) continue;
+            const T* const second = weights(others[l], y, x);
+            for (std::size_t k = 0; k < count; ++k) to[list[k] * lanes_ + l] -= second[list[k]];
         }
+    });
 }
 
 /// Extends the windows of node i's inputs to what its own window reads.
@@ -134,39 +164,71 @@ void back_substitution<V>::absorb(std::size_t i, const std::vector<neuron_lines<
     flush();
 }
 
+/// The backward pass of a convolution: each position of the input, or group of them, sums what reaches it from node i's window.
 template <class V>
 void back_substitution<V>::through_convolution(std::size_t i) {
     const auto& node = network_[i];
+    const auto& w = node.window;
+    const auto& wanted = bounds_.live(node.input);
+    const auto in = network_[node.input].shape;
+    const bool accumulate = network_[node.input].consumers > 1;
+    accumulate ? open(node.input) : reserve(node.input);
+    const auto& below = places_[node.input];
+    offsets_.resize(node.columns);
+    for (std::size_t k = 0; k < node.columns; ++k) {
+        const std::size_t place = k / in.channels;
+        offsets_[k] = ((place / node.group * below.width + place % node.group) * in.channels + k % in.channels) * lanes_;
+    }
+    const std::size_t g = node.group, bottom = below.y + below.height, right = below.x + below.width;
+    for (std::size_t top = (below.y + w.padding) / g * g; top < bottom + w.padding; top += g)
+        for (std::size_t left = (below.x + w.padding) / g * g; left < right + w.padding; left += g) {
+            const double products = find_sources(i, top, left);
+            const std::uint32_t* columns = nullptr;
+            std::size_t count = 0;
+            if (g == 1) {
+                const std::size_t position = (top - w.padding) * in.width + left - w.padding;
+                columns = wanted.begin(position), count = wanted.count(position);
+            } else {
+                columns_.clear();
+                for (std::size_t y = std::max(top, below.y + w.padding); y < std::min(top + g, bottom + w.padding); ++y)
+                    for (std::size_t x = std::max(left, below.x + w.padding); x < std::min(left + g, right + w.padding); ++x) {
+                        const std::size_t position = (y - w.padding) * in.width + x - w.padding;
+                        for (std::size_t k = 0; k < wanted.count(position); ++k)
+                            columns_.push_back(static_cast<std::uint32_t>(node.column(y, x, wanted.begin(position)[k])));
+                    }
+                columns = columns_.data(), count = columns_.size();
+            }
+            const auto corner =
+                (static_cast<std::ptrdiff_t>(top - below.y - w.padding) * static_cast<std::ptrdiff_t>(below.width) +
+                 static_cast<std::ptrdiff_t>(left - below.x - w.padding)) *
+                static_cast<std::ptrdiff_t>(in.channels * lanes_);
+            detail::row_sums<V>(sources_.data(), sources_.data() + sources_.size(), registers_, node.columns, columns, count,
+                                {places_[node.input].coefficients.data() + corner, offsets_.data(), accumulate});
+            multiply_adds_ += products * static_cast<double>(count * lanes_);
+        }
+}
+
+/// Lists the positions of node i's window that reach the group of padded inputs at (top, left); returns their live channels.
+template <class V>
+double back_substitution<V>::find_sources(std::size_t i, std::size_t top, std::size_t left) {
+    const auto& node = network_[i];
     const auto& from = places_[i];
     const auto& w = node.window;
-    const std::size_t input = node.input, outputs = node.shape.channels, inputs = network_[input].shape.channels;
     const auto& live = bounds_.live(i);
-    const auto& wanted = bounds_.live(input);
-    const bool accumulate = network_[input].consumers > 1;
-    accumulate ? open(input) : reserve(input);
-    for_each_position(input, [&](std::size_t y, std::size_t x) {
-        sources_.clear();
-        double products = 0;
-        for (std::size_t ky = (y + w.padding) % w.stride; ky < w.height && ky <= y + w.padding; ky += w.stride) {
-            const std::size_t oy = (y + w.padding - ky) / w.stride;
-            if (oy < from.y || oy >= from.y + from.height) continue;
-            for (std::size_t kx = (x + w.padding) % w.stride; kx < w.width && kx <= x + w.padding; kx += w.stride) {
-                const std::size_t ox = (x + w.padding - kx) / w.stride;
-                if (ox < from.x || ox >= from.x + from.width) continue;
-                const std::size_t position = oy * node.shape.width + ox;
-                sources_.push_back({at(i, oy, ox), node.backward_weights.data() + (ky * w.width + kx) * outputs * inputs,
-                                    live.begin(position), live.count(position)});
-                products += static_cast<double>(live.count(position));
-            }
+    double products = 0;
+    sources_.clear();
+    for (std::size_t ky = top % w.stride; ky < w.height && ky <= top; ky += w.stride) {
+        const std::size_t oy = (top - ky) / w.stride;
+        if (oy < from.y || oy >= from.y + from.height) continue;
+        for (std::size_t kx = left % w.stride; kx < w.width && kx <= left; kx += w.stride) {
+            const std::size_t ox = (left - kx) / w.stride;
+            if (ox < from.x || ox >= from.x + from.width) continue;
+            const std::size_t position = oy * node.shape.width + ox;
+            sources_.push_back({at(i, oy, ox), node.backward_row(ky, kx, 0), live.begin(position), live.count(position)});
+            products += static_cast<double>(live.count(position));
         }
-        const std::size_t position = y * network_[input].shape.width + x, count = wanted.count(position);
-        T* const base = at(input, y, x);
-        outputs_.resize(count);
-        for (std::size_t k = 0; k < count; ++k) outputs_[k] = base + wanted.begin(position)[k] * lanes_;
-        detail::row_sums<V>(sources_.data(), sources_.data() + sources_.size(), registers_, inputs, wanted.begin(position),
-                            outputs_.data(), count, accumulate);
-        multiply_adds_ += products * static_cast<double>(count * lanes_);
-    });
+    }
+    return products;
 }
 
 /// An average shares its coefficient out; a maximum hands it to the input with the largest lower bound, negative ones to the one input

@@ -16,16 +16,29 @@ struct bound_node {
     double slope = 0;
     std::size_t consumers = 0;         ///< nodes that read it
     bool constants_in_reader = false;  ///< its only reader is an activation, whose pass adds this node's constants too
-    std::size_t inputs_padded = 0, outputs_padded = 0;  ///< channels of the packed weights
-    lane_vector<T> forward_weights{};                   ///< convolution: [tap][input channel][output channel, padded]
-    lane_vector<T> backward_weights{};                  ///< convolution: [tap][output channel][input channel, padded]
-    std::vector<T> scale{}, shift{};                    ///< per channel; convolution: shift is the bias
+    std::size_t outputs_padded = 0;    ///< output channels of the packed weights
+    /// Neighbouring inputs whose coefficients are summed together, per axis: 1, or the stride where channels are few.
+    std::size_t group = 1;
+    std::size_t columns = 0;            ///< backward columns: group² times the input channels
+    lane_vector<T> forward_weights{};   ///< convolution: [tap][input channel][output channel, padded]
+    lane_vector<T> backward_weights{};  ///< convolution: [tap row / group][tap column / group][output channel][backward column]
+    std::vector<T> scale{}, shift{};    ///< per channel; convolution: shift is the bias
 
     /// Neurons: values of the output.
     [[nodiscard]] std::size_t size() const { return shape.size(); }
     [[nodiscard]] bool is_activation() const { return kind == operation_kind::activation; }
     /// Products in one output value's sum.
     [[nodiscard]] std::size_t terms(extents in) const { return in.channels * window.height * window.width; }
+    /// Backward column of input channel c at a tap's place within its group.
+    [[nodiscard]] std::size_t column(std::size_t ky, std::size_t kx, std::size_t c) const {
+        return group == 1 ? c : (ky % group * group + kx % group) * (columns / (group * group)) + c;
+    }
+    /// The weights of output channel o at one tap, by backward column.
+    [[nodiscard]] const T* backward_row(std::size_t ky, std::size_t kx, std::size_t o) const {
+        if (group == 1) return backward_weights.data() + ((ky * window.width + kx) * shape.channels + o) * columns;
+        const std::size_t across = (window.width + group - 1) / group;
+        return backward_weights.data() + ((ky / group * across + kx / group) * shape.channels + o) * columns;
+    }
     /// Products in one input coefficient's sum on the way back.
     [[nodiscard]] std::size_t backward_terms() const {
         const auto taps = [&](std::size_t k) { return (k + window.stride - 1) / window.stride; };
@@ -127,11 +140,13 @@ private:
                 "plain sums: prepare the program with {.winograd = false}", "Winograd");
         const auto& job = unit.direct.forward;
         const std::size_t inputs = job.channels, outputs = node.shape.channels, taps = job.taps.size();
-        node.inputs_padded = inputs;
+        node.group = node.window.stride > 1 && inputs <= 4 ? node.window.stride : 1;
+        node.columns = node.group * node.group * inputs;
+        const auto groups = [&](std::size_t k) { return (k + node.group - 1) / node.group; };
         constexpr std::size_t register_values = lane_count<T>;
         node.outputs_padded = (outputs + register_values - 1) / register_values * register_values;
         node.forward_weights.assign(taps * inputs * node.outputs_padded, T(0));
-        node.backward_weights.assign(taps * outputs * inputs, T(0));
+        node.backward_weights.assign(groups(node.window.height) * groups(node.window.width) * outputs * node.columns, T(0));
         node.shift.resize(outputs);
         for (const auto& tile : job.channel_tiles) {
             const auto* from = program.packed() + job.weights + tile.weights;
@@ -140,7 +155,8 @@ private:
                     for (std::size_t o = tile.first; o < tile.first + tile.count; ++o) {
                         const T weight = static_cast<T>(*from++);
                         node.forward_weights[(t * inputs + c) * node.outputs_padded + o] = weight;
-                        node.backward_weights[(t * outputs + o) * inputs + c] = weight;
+                        const std::size_t ky = t / node.window.width, kx = t % node.window.width;
+                        const_cast<T*>(node.backward_row(ky, kx, o))[node.column(ky, kx, c)] = weight;
                     }
         }
         for (std::size_t o = 0; o < outputs; ++o) node.shift[o] = static_cast<T>(program.packed()[job.bias + o]);

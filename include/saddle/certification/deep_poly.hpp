@@ -32,11 +32,11 @@ public:
 
     analysis(const bound_network<T>& network, const deep_poly& settings, rounding_model rounding)
         : network_(network), settings_(settings), bounds_(network, rounding, settings.slope), rows_(bounds_),
-          settled_(network.size(), false), most_rows_(back_substitution<V>::most_rows) {
+          most_rows_(back_substitution<V>::most_rows) {
         std::size_t values = 0;
         for (std::size_t i = 0; i < network.size(); ++i) {
             values += network[i].size();
-            settled_[i] = i == 0 || settles(i);
+            readings_.push_back(reading_of(i));
         }
         const std::size_t bytes = values * V::size * sizeof(T);
         require(bytes <= settings.memory, "deep_poly", "memory for one register of rows (bytes)", text("at least ", bytes),
@@ -50,7 +50,7 @@ public:
         bounds_.begin(lower, upper);
         for (std::size_t i = 1; i < network_.size(); ++i) {
             bounds_.propagate(i);
-            if (settings_.hidden == hidden_bounds::rows && !settled_[i]) refine(i);
+            if (settings_.hidden == hidden_bounds::rows && readings_[i] != reading::linear) refine(i);
             bounds_.finish(i);
         }
         queue_.clear();
@@ -67,31 +67,31 @@ public:
     [[nodiscard]] std::size_t bytes() const { return rows_.bytes(); }
 
 private:
-    /// Whether rows cannot improve node i's interval, or nothing that is not linear reads it.
-    [[nodiscard]] bool settles(std::size_t i) const {
+    /// How the values of a node are read: which of them a line does not describe.
+    enum class reading { linear, piecewise, smooth, maximum };
+
+    /// The reading that rows of node i serve; linear where rows cannot improve its interval.
+    [[nodiscard]] reading reading_of(std::size_t i) const {
         using enum operation_kind;
-        bool bent = false;
-        for (std::size_t k = i + 1; k < network_.size(); ++k)
-            bent = bent || ((network_[k].is_activation() || network_[k].kind == max_pool) && network_[k].input == i);
-        if (!bent || network_[i].is_activation()) return true;
-        std::size_t below = network_[i].input;  // one sum of independent values: its interval is exact
-        if (network_[i].second != none || network_[i].kind == max_pool) return false;
+        const auto& node = network_[i];
+        if (i == 0 || node.is_activation()) return reading::linear;
+        std::size_t below = node.input;  // one sum of independent values has an exact interval
         while (below != 0 && (network_[below].kind == scale_shift || network_[below].kind == flatten))
             below = network_[below].input;
-        return below == 0;
+        if (below == 0 && node.second == none && node.kind != max_pool) return reading::linear;
+        auto most = reading::linear;
+        for (const auto& reader : network_.nodes()) {
+            if (reader.input != i) continue;
+            const bool smooth = reader.function == activation_function::sigmoid || reader.function == activation_function::tanh;
+            if (reader.kind == max_pool) most = reading::maximum;
+            if (reader.is_activation()) most = std::max(most, smooth ? reading::smooth : reading::piecewise);
+        }
+        return most;
     }
-    /// Whether value j of node i bends: its activation is not a line on the interval, or its place in a maximum is open.
+    /// Whether value j of node i deserves rows.
     [[nodiscard]] bool open(std::size_t i, std::size_t j) const {
         const auto& y = bounds_.interval(i);
-        for (std::size_t k = i + 1; k < network_.size(); ++k) {
-            const auto& reader = network_[k];
-            if (reader.input != i) continue;
-            if (reader.kind == operation_kind::max_pool) return true;
-            if (!reader.is_activation()) continue;
-            const bool smooth = reader.function == activation_function::sigmoid || reader.function == activation_function::tanh;
-            if (smooth ? y.lo[j] < y.hi[j] : y.lo[j] < 0 && y.hi[j] > 0) return true;
-        }
-        return false;
+        return readings_[i] == reading::piecewise ? y.lo[j] < 0 && y.hi[j] > 0 : y.lo[j] < y.hi[j];
     }
     /// Substitutes every open value of node i back, neighbours that fill a register together.
     void refine(std::size_t i) {
@@ -146,7 +146,7 @@ private:
     deep_poly settings_;
     node_bounds<V, true> bounds_;
     back_substitution<V> rows_;
-    std::vector<bool> settled_;
+    std::vector<reading> readings_;
     std::size_t most_rows_, row_count_ = 0;
     std::vector<bound_row> queue_;
 };

@@ -96,21 +96,29 @@ public:
         columns_ = node.outputs_padded;
         bias_.assign(columns_, T(0));
         std::copy(node.shift.begin(), node.shift.end(), bias_.begin());
-        inputs_.resize(node.window.height * node.window.width * 4);
-        sums_.resize(4 * Sums * columns_);
-        const std::size_t width = node.shape.width;
+        inputs_.resize(node.window.height * node.window.width * most_pixels);
+        sums_.resize(most_pixels * Sums * columns_);
+        const std::size_t width = node.shape.width, tiles = (width + most_pixels - 1) / most_pixels;
         for (std::size_t oy = 0; oy < node.shape.height; ++oy)
-            for (std::size_t ox = 0; ox < width;) {
-                const std::size_t pixels = ox + 4 <= width ? 4 : 1;
-                pixels == 4 ? tile<4>(node, in, oy, ox) : tile<1>(node, in, oy, ox);
-                for (std::size_t p = 0; p < pixels; ++p, ++ox)
-                    finish(node, sums_.data() + p * Sums * columns_, oy * width + ox, y);
+            for (std::size_t t = 0; t < tiles; ++t) {
+                const std::size_t ox = width * t / tiles, pixels = width * (t + 1) / tiles - ox;
+                run_tile(pixels, node, in, oy, ox);
+                for (std::size_t p = 0; p < pixels; ++p) finish(node, sums_.data() + p * Sums * columns_, oy * width + ox + p, y);
             }
     }
 
 private:
-    static constexpr int registers = sizeof(V) == 64 ? 24 : 12;
+    static constexpr std::size_t most_pixels = 4;
+    /// Registers of output channels a tile takes: sums fill three quarters of the registers at most.
+    template <int PX>
+    static constexpr int most_columns = (sizeof(V) == 64 ? 24 : 12) >= 2 * PX* Sums ? (PX == 1 && sizeof(V) == 64 ? 4 : 2) : 1;
 
+    void run_tile(std::size_t pixels, const bound_node<T>& node, extents in, std::size_t oy, std::size_t ox) {
+        pixels == 1   ? tile<1>(node, in, oy, ox)
+        : pixels == 2 ? tile<2>(node, in, oy, ox)
+        : pixels == 3 ? tile<3>(node, in, oy, ox)
+                      : tile<4>(node, in, oy, ox);
+    }
     template <int PX>
     void tile(const bound_node<T>& node, extents in, std::size_t oy, std::size_t ox) {
         const auto& w = node.window;
@@ -121,7 +129,6 @@ private:
                     const std::size_t y = oy * w.stride + ky - w.padding, x = (ox + p) * w.stride + kx - w.padding;
                     *to++ = y < in.height && x < in.width ? input_.at(y * in.width + x) : input_.outside();  // below 0 wraps
                 }
-        constexpr int most = PX == 1 ? std::min(4, registers / (2 * Sums)) : std::max(1, registers / (PX * Sums));
         for (std::size_t first = 0; first < columns_;) {
             const std::size_t left = (columns_ - first) / V::size;
             const auto run = [&]<int OV>(std::integral_constant<int, OV>) {
@@ -129,8 +136,11 @@ private:
                                                node.forward_weights.data() + first, columns_, sums_.data() + first, columns_);
                 first += OV * V::size;
             };
+            constexpr int most = most_columns<PX>;
             if (left >= static_cast<std::size_t>(most))
                 run(std::integral_constant<int, most>{});
+            else if (left >= 2 && most > 2)
+                run(std::integral_constant<int, std::min(most, 2)>{});
             else
                 run(std::integral_constant<int, 1>{});
         }

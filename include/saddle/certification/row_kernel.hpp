@@ -38,10 +38,18 @@ struct row_source {
     std::size_t count;
 };
 
-/// out[r][lane] (+)= Σ over sources and their live channels o of weights[o][columns[r]] · coefficients[o][lane], R columns × L registers.
+/// Where the sums of an output position go: column k's lanes start at data + offset[k].
+template <class T>
+struct row_target {
+    T* data;
+    const std::size_t* offset;
+    bool accumulate;
+};
+
+/// target[r][lane] (+)= Σ over sources and their live channels o of weights[o][columns[r]] · coefficients[o][lane], R columns × L registers.
 template <class V, int R, int L, class T>
 void row_tile(const row_source<T>* source, const row_source<T>* last, std::size_t lane_stride, std::size_t weight_stride,
-              const std::uint32_t* columns, T* const* out, std::size_t lane_offset, bool accumulate) {
+              const std::uint32_t* columns, const row_target<T>& target, std::size_t lane_offset) {
     V sum[R][L];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
@@ -69,8 +77,8 @@ void row_tile(const row_source<T>* source, const row_source<T>* last, std::size_
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
         for (int l = 0; l < L; ++l) {
-            T* const to = out[r] + lane_offset + static_cast<std::size_t>(l) * V::size;
-            if (accumulate) sum[r][l] += V::load_aligned(to);
+            T* const to = target.data + target.offset[column[r]] + lane_offset + static_cast<std::size_t>(l) * V::size;
+            if (target.accumulate) sum[r][l] += V::load_aligned(to);
             sum[r][l].store_aligned(to);
         }
 }
@@ -78,14 +86,14 @@ void row_tile(const row_source<T>* source, const row_source<T>* last, std::size_
 /// All columns and registers of one output position, in register tiles.
 template <class V, class T>
 void row_sums(const row_source<T>* first, const row_source<T>* last, std::size_t registers, std::size_t weight_stride,
-              const std::uint32_t* columns, T* const* out, std::size_t count, bool accumulate) {
+              const std::uint32_t* columns, std::size_t count, const row_target<T>& target) {
     constexpr std::size_t most = sizeof(V) == 64 ? 8 : 4;
     const std::size_t lane_stride = registers * V::size;
     const auto with_registers = [&]<int L>(std::integral_constant<int, L>, std::size_t offset) {
         for (std::size_t r = 0; r < count;) {
             const std::size_t left = count - r;
             const auto run = [&]<int R>(std::integral_constant<int, R>) {
-                row_tile<V, R, L>(first, last, lane_stride, weight_stride, columns + r, out + r, offset, accumulate);
+                row_tile<V, R, L>(first, last, lane_stride, weight_stride, columns + r, target, offset);
                 r += R;
             };
             if (left >= most)
