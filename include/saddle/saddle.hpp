@@ -28,6 +28,7 @@
 
 #include "saddle/backend/cpu/cpu.hpp"
 
+#include "saddle/losses/carlini_wagner.hpp"
 #include "saddle/losses/cross_entropy.hpp"
 #include "saddle/losses/dlr.hpp"
 #include "saddle/losses/kl_divergence.hpp"
@@ -41,6 +42,7 @@
 #include "saddle/projections/verify.hpp"
 
 #include "saddle/attacks/bim.hpp"
+#include "saddle/attacks/carlini_wagner_l2.hpp"
 #include "saddle/attacks/fgsm.hpp"
 #include "saddle/attacks/mifgsm.hpp"
 #include "saddle/attacks/perturb.hpp"
