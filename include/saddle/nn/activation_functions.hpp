@@ -10,68 +10,68 @@ namespace functions {
 using std::abs, std::exp, std::log1p, std::tanh;
 
 template <class V>
-V sigmoid_of(const V& x) {
+SADDLE_HOST_DEVICE V sigmoid_of(const V& x) {
     const V decay = exp(-abs(x));
     return choose(x >= V(0), V(1), decay) / (V(1) + decay);
 }
 
 struct relu {
     template <class V>
-    static V value(const V& x, double) {
+    SADDLE_HOST_DEVICE static V value(const V& x, double) {
         return choose(x < V(0), V(0), x);
     }
     template <class V>
-    static V derivative(const V& x, const V&, double) {
+    SADDLE_HOST_DEVICE static V derivative(const V& x, const V&, double) {
         return choose(x > V(0), V(1), V(0));
     }
 };
 struct leaky_relu {
     template <class V>
-    static V value(const V& x, double slope) {
+    SADDLE_HOST_DEVICE static V value(const V& x, double slope) {
         return choose(x > V(0), x, x * V(slope));
     }
     template <class V>
-    static V derivative(const V& x, const V&, double slope) {
+    SADDLE_HOST_DEVICE static V derivative(const V& x, const V&, double slope) {
         return choose(x > V(0), V(1), V(slope));
     }
 };
 struct sigmoid {
     template <class V>
-    static V value(const V& x, double) {
+    SADDLE_HOST_DEVICE static V value(const V& x, double) {
         return sigmoid_of(x);
     }
     template <class V>
-    static V derivative(const V&, const V& y, double) {
+    SADDLE_HOST_DEVICE static V derivative(const V&, const V& y, double) {
         return y * (V(1) - y);
     }
 };
 struct tanh_function {
     template <class V>
-    static V value(const V& x, double) {
+    SADDLE_HOST_DEVICE static V value(const V& x, double) {
         return tanh(x);
     }
     template <class V>
-    static V derivative(const V&, const V& y, double) {
+    SADDLE_HOST_DEVICE static V derivative(const V&, const V& y, double) {
         return V(1) - y * y;
     }
 };
 struct softplus {
     template <class V>
-    static V value(const V& x, double) {
+    SADDLE_HOST_DEVICE static V value(const V& x, double) {
         return choose(x > V(0), x, V(0)) + log1p(exp(-abs(x)));
     }
     template <class V>
-    static V derivative(const V& x, const V&, double) {
+    SADDLE_HOST_DEVICE static V derivative(const V& x, const V&, double) {
         return sigmoid_of(x);
     }
 };
 struct silu {
     template <class V>
-    static V value(const V& x, double) {
+    SADDLE_HOST_DEVICE static V value(const V& x, double) {
         return x * sigmoid_of(x);
     }
     template <class V>
-    static V derivative(const V& x, const V& y, double) {
+    SADDLE_HOST_DEVICE static V derivative(const V& x, const V& y, double) {
         return sigmoid_of(x) * (V(1) + x - y);
     }
 };
