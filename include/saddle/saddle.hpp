@@ -41,6 +41,7 @@
 #include "saddle/projections/linf.hpp"
 #include "saddle/projections/verify.hpp"
 
+#include "saddle/attacks/apgd.hpp"
 #include "saddle/attacks/bim.hpp"
 #include "saddle/attacks/carlini_wagner_l2.hpp"
 #include "saddle/attacks/fgsm.hpp"

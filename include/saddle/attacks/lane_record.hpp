@@ -39,6 +39,8 @@ public:
 
     /// True once the lane's attack stopped early.
     [[nodiscard]] bool done(std::size_t l) const { return done_[l]; }
+    /// True once the lane's result is a success.
+    [[nodiscard]] bool succeeded(std::size_t l) const { return success_[l]; }
     /// True when any lane takes its iterate.
     [[nodiscard]] bool any_takes() const { return takes_; }
     void note_flaw(std::size_t l) { flawed_[l] = true; }

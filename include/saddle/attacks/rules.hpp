@@ -18,4 +18,31 @@ enum class keep_rule {
     last_success    ///< the last misclassified one, else the highest loss (the reference's APGD)
 };
 
+[[nodiscard]] inline const char* name_of(start_rule rule) {
+    switch (rule) {
+    case start_rule::none:
+        return "none";
+    case start_rule::uniform:
+        return "uniform";
+    case start_rule::gaussian:
+        return "gaussian";
+    case start_rule::random_sign:
+        return "random_sign";
+    }
+    return "unknown";
+}
+[[nodiscard]] inline const char* name_of(keep_rule rule) {
+    switch (rule) {
+    case keep_rule::last:
+        return "last";
+    case keep_rule::best:
+        return "best";
+    case keep_rule::first_success:
+        return "first_success";
+    case keep_rule::last_success:
+        return "last_success";
+    }
+    return "unknown";
+}
+
 }  // namespace saddle

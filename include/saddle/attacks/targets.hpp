@@ -14,6 +14,24 @@ enum class target_rule {
     next_class       ///< label + 1, cyclically
 };
 
+[[nodiscard]] inline const char* name_of(target_rule rule) {
+    switch (rule) {
+    case target_rule::untargeted:
+        return "untargeted";
+    case target_rule::given:
+        return "given";
+    case target_rule::random:
+        return "random";
+    case target_rule::least_likely:
+        return "least_likely";
+    case target_rule::most_confusing:
+        return "most_confusing";
+    case target_rule::next_class:
+        return "next_class";
+    }
+    return "unknown";
+}
+
 [[nodiscard]] constexpr bool needs_clean_logits(target_rule rule) {
     return rule == target_rule::least_likely || rule == target_rule::most_confusing;
 }

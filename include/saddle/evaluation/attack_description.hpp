@@ -5,50 +5,6 @@
 
 namespace saddle {
 
-[[nodiscard]] inline const char* name_of(start_rule rule) {
-    switch (rule) {
-    case start_rule::none:
-        return "none";
-    case start_rule::uniform:
-        return "uniform";
-    case start_rule::gaussian:
-        return "gaussian";
-    case start_rule::random_sign:
-        return "random_sign";
-    }
-    return "unknown";
-}
-[[nodiscard]] inline const char* name_of(keep_rule rule) {
-    switch (rule) {
-    case keep_rule::last:
-        return "last";
-    case keep_rule::best:
-        return "best";
-    case keep_rule::first_success:
-        return "first_success";
-    case keep_rule::last_success:
-        return "last_success";
-    }
-    return "unknown";
-}
-[[nodiscard]] inline const char* name_of(target_rule rule) {
-    switch (rule) {
-    case target_rule::untargeted:
-        return "untargeted";
-    case target_rule::given:
-        return "given";
-    case target_rule::random:
-        return "random";
-    case target_rule::least_likely:
-        return "least_likely";
-    case target_rule::most_confusing:
-        return "most_confusing";
-    case target_rule::next_class:
-        return "next_class";
-    }
-    return "unknown";
-}
-
 /// The settings that an object of the library names by `describe(visit)`: trainer settings, optimizers, objectives, schedules.
 template <class D>
 [[nodiscard]] std::vector<setting> described_settings(const D& described) {
