@@ -43,7 +43,10 @@
 
 #include "saddle/attacks/apgd.hpp"
 #include "saddle/attacks/bim.hpp"
+#include "saddle/attacks/carlini_wagner_l0.hpp"
 #include "saddle/attacks/carlini_wagner_l2.hpp"
+#include "saddle/attacks/carlini_wagner_linf.hpp"
+#include "saddle/attacks/carlini_wagner_plus.hpp"
 #include "saddle/attacks/fgsm.hpp"
 #include "saddle/attacks/mifgsm.hpp"
 #include "saddle/attacks/perturb.hpp"

@@ -50,8 +50,8 @@ public:
     /// [elements][lane] the images where the objective is asked next. Lanes may be overwritten as long as they are begun later.
     [[nodiscard]] T* image() { return image_.data(); }
 
-    /// Lane l begins at `from` [elements][lane], without moments. x as for `step`.
-    void begin(std::size_t l, const T* x, const T* from) {
+    /// Lane l begins at `from` [elements][lane], without moments. x and active as for `step`.
+    void begin(std::size_t l, const T* x, const T* from, const T* active = nullptr) {
         decay1_[l] = decay2_[l] = 1;
         for (std::size_t i = l; i < elements_ * lanes; i += lanes) {
             mean_[i] = square_[i] = T(0);
@@ -68,6 +68,7 @@ public:
                 image_[i] = from[i];
                 break;
             }
+            if (active && active[i] == 0) image_[i] = x[i];
         }
     }
 
@@ -78,6 +79,14 @@ public:
         for (std::size_t i = 0; i < elements_ * lanes; i += lanes)
             sum = sum + penalty.value(io::load(image_.data() + i) - io::load(x + i));
         return sum;
+    }
+
+    /// max |x' - x| over the elements, per lane.
+    [[nodiscard]] V largest_change(const T* x) const {
+        V most(0);
+        for (std::size_t i = 0; i < elements_ * lanes; i += lanes)
+            most = larger(most, magnitude(io::load(image_.data() + i) - io::load(x + i)));
+        return most;
     }
 
     /// One update of the lanes whose entry of `moves` is not 0. `gradient` [elements][lane] of the objective at `image()`, finite;

@@ -51,7 +51,7 @@ struct carlini_wagner_l2 {
         visit("initial_c", initial_c);
         visit("largest_c", largest_c);
         visit("abort_early", abort_early);
-        visit("targets", static_cast<int>(targets));
+        visit("targets", name_of(targets));
         visit("seed", seed);
     }
 };
