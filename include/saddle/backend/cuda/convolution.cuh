@@ -1,0 +1,178 @@
+#pragma once
+#include "saddle/backend/cuda/kernels/few_channels.cuh"
+#include "saddle/backend/cuda/kernels/pack.cuh"
+#include "saddle/backend/cuda/kernels/reduce.cuh"
+#include "saddle/backend/cuda/kernels/weight_gradient.cuh"
+#include "saddle/backend/cuda/launch.cuh"
+#include "saddle/backend/cuda/tuning/convolution.cuh"
+#include "saddle/nn/plan.hpp"
+
+namespace saddle::cuda {
+
+/// A convolution between two tensors in both directions, as its kernels want it. A window over the whole input is a linear layer on all
+/// its values.
+struct convolution_pair {
+    convolution_shape forward, backward;
+
+    convolution_pair() = default;
+    convolution_pair(const window& w, extents input, extents output) {
+        const bool dense = w.padding == 0 && w.height == input.height && w.width == input.width;
+        if (dense) {
+            input = {input.size(), 1, 1};
+            output = {output.size(), 1, 1};
+        }
+        const auto number = [](std::size_t n) { return static_cast<int>(n); };
+        auto& f = forward;
+        f.inputs = number(input.channels), f.outputs = number(output.channels);
+        f.source_height = number(input.height), f.source_width = number(input.width);
+        f.height = number(output.height), f.width = number(output.width);
+        if (!dense) {
+            f.kernel_height = number(w.height), f.kernel_width = number(w.width);
+            f.stride = number(w.stride), f.padding = number(w.padding);
+        }
+        backward = f;
+        backward.backward = true;
+        std::swap(backward.inputs, backward.outputs);
+        std::swap(backward.source_height, backward.height);
+        std::swap(backward.source_width, backward.width);
+        forward.columns = number(parts_of(static_cast<std::size_t>(forward.outputs), 8) * 8);
+        backward.columns = number(parts_of(static_cast<std::size_t>(backward.outputs), 8) * 8);
+    }
+};
+
+/// Packed values of one direction.
+[[nodiscard]] inline std::size_t packed_size(const convolution_shape& s) {
+    return static_cast<std::size_t>(s.taps()) * static_cast<std::size_t>(s.inputs) * static_cast<std::size_t>(s.columns);
+}
+
+/// Packs weights [O,I,H,W] for one direction.
+template <class Precision>
+void launch_pack(cudaStream_t stream, const float* weight, const float* scale, const convolution_shape& s,
+                 typename Precision::storage* packed) {
+    launch(stream, pack_weights<Precision>, {.operation = "packing weights", .blocks = parts_of(packed_size(s), 256)}, weight,
+           scale, s.backward ? s.inputs : s.outputs, s.backward ? s.outputs : s.inputs, s.taps(), s.columns, s.backward, packed);
+}
+
+namespace detail {
+
+template <class Precision, std::size_t Tile, class Out>
+void launch_tile(cudaStream_t stream, const convolution_shape& s, const typename Precision::storage* source,
+                 const typename Precision::storage* weights, const epilogue<Out>& e, std::size_t lanes) {
+    using shape_of_tile = typename tuning::convolution_tile_at<Tile>::type;
+    using product = typename multiply_for<Precision, shape_of_tile>::type;
+    constexpr int stages = tuning::convolution_stages;
+    const std::size_t blocks = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width) *
+                               (lanes / shape_of_tile::rows) *
+                               parts_of(static_cast<std::size_t>(s.outputs), shape_of_tile::columns);
+    launch(stream, implicit_gemm<product, shape_of_tile, stages, Out>,
+           {.operation = s.backward ? "convolution, backward" : "convolution",
+            .blocks = blocks,
+            .threads = shape_of_tile::threads,
+            .shared = convolution_shared<product, shape_of_tile, stages>()},
+           source, weights, s, e, static_cast<int>(lanes));
+}
+
+}  // namespace detail
+
+/// Runs a convolution on tensor cores or, in fp32, by multiply-add.
+template <class Precision, class Out>
+void launch_convolution(cudaStream_t stream, const convolution_shape& s, const typename Precision::storage* source,
+                        const typename Precision::storage* weights, const epilogue<Out>& e, std::size_t lanes,
+                        std::size_t multiprocessors) {
+    const std::size_t pixels = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width);
+    switch (tuning::choose_convolution_tile(pixels, lanes, static_cast<std::size_t>(s.outputs), multiprocessors)) {
+    case 0:
+        return detail::launch_tile<Precision, 0>(stream, s, source, weights, e, lanes);
+    case 1:
+        return detail::launch_tile<Precision, 1>(stream, s, source, weights, e, lanes);
+    case 2:
+        return detail::launch_tile<Precision, 2>(stream, s, source, weights, e, lanes);
+    case 3:
+        return detail::launch_tile<Precision, 3>(stream, s, source, weights, e, lanes);
+    default:
+        return detail::launch_tile<Precision, 4>(stream, s, source, weights, e, lanes);
+    }
+}
+
+/// The forward pass from at most three channels of floats.
+template <class Out>
+void launch_few_inputs(cudaStream_t stream, const convolution_shape& s, const float* source, const float* weights,
+                       const epilogue<Out>& e, std::size_t lanes) {
+    const std::size_t groups = std::min<std::size_t>(16, parts_of(static_cast<std::size_t>(s.outputs), few_inputs_channels));
+    const std::size_t tiles = parts_of(static_cast<std::size_t>(s.outputs), groups * few_inputs_channels);
+    launch(stream, few_inputs<Out>,
+           {.operation = "convolution from few channels",
+            .blocks = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width) * (lanes / 64) * tiles,
+            .threads = static_cast<unsigned>(16 * groups)},
+           source, weights, s, e, static_cast<int>(lanes));
+}
+/// The backward pass to at most three channels; `finish` takes the sums.
+template <class In, class Finish>
+void launch_few_outputs(cudaStream_t stream, const convolution_shape& s, const In* source, const float* weights,
+                        const Finish& finish, std::size_t lanes) {
+    launch(stream, few_outputs<In, Finish>,
+           {.operation = "convolution to few channels",
+            .blocks = parts_of(static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width), few_outputs_pixels) *
+                      (lanes / 64),
+            .threads = 16 * few_outputs_pixels},
+           source, weights, s, finish, static_cast<int>(lanes));
+}
+
+/// How a weight gradient is cut into blocks and parts.
+struct gradient_cut {
+    int rows = 64, columns = 64;
+    std::size_t tiles = 1, parts = 1;
+
+    template <class Precision>
+    [[nodiscard]] static gradient_cut of(const convolution_shape& s, std::size_t lanes) {
+        gradient_cut c;
+        const auto columns = static_cast<std::size_t>(s.taps()) * static_cast<std::size_t>(s.inputs);
+        if (columns <= 32) c.columns = 16;
+        if (s.outputs >= 128 && columns >= 128) c.rows = c.columns = 128;
+        c.tiles = parts_of(static_cast<std::size_t>(s.outputs), static_cast<std::size_t>(c.rows)) *
+                  parts_of(columns, static_cast<std::size_t>(c.columns));
+        constexpr std::size_t depth = multiply_rows<Precision, tile<64, 64, 2, 2>>::depth;
+        const std::size_t steps = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width) * parts_of(lanes, depth);
+        c.parts = tuning::gradient_parts(c.tiles, steps);
+        return c;
+    }
+    /// Floats of the partial sums.
+    [[nodiscard]] std::size_t partial_size(const convolution_shape& s) const {
+        return parts * static_cast<std::size_t>(s.outputs) * static_cast<std::size_t>(s.inputs) *
+               static_cast<std::size_t>(s.taps());
+    }
+};
+
+namespace detail {
+
+template <class Precision, class Tile, class X, class G>
+void launch_gradient_tile(cudaStream_t stream, const convolution_shape& s, const gradient_cut& cut, const X* x, const G* dy,
+                          std::size_t lanes, float* partial) {
+    launch(stream, cuda::weight_gradient<Precision, Tile, X, G>,
+           {.operation = "weight gradient",
+            .blocks = cut.tiles,
+            .threads = Tile::threads,
+            .shared = gradient_shared<Precision, Tile>(),
+            .rows = cut.parts},
+           x, dy, s, static_cast<int>(lanes), static_cast<int>(cut.parts), partial);
+}
+
+}  // namespace detail
+
+/// Adds the gradient of the weights [O,I,H,W] to `gradient`; `s` is the forward convolution. Lanes past the last image have dy = 0.
+template <class Precision, class X, class G>
+void launch_weight_gradient(cudaStream_t stream, const convolution_shape& s, const X* x, const G* dy, std::size_t lanes,
+                            float* partial, float* gradient) {
+    const auto cut = gradient_cut::of<Precision>(s, lanes);
+    if (cut.columns == 16)
+        detail::launch_gradient_tile<Precision, tile<64, 16, 4, 1>>(stream, s, cut, x, dy, lanes, partial);
+    else if (cut.rows == 128)
+        detail::launch_gradient_tile<Precision, tile<128, 128, 4, 2>>(stream, s, cut, x, dy, lanes, partial);
+    else
+        detail::launch_gradient_tile<Precision, tile<64, 64, 2, 2>>(stream, s, cut, x, dy, lanes, partial);
+    launch(stream, fold_weight_gradient,
+           {.operation = "folding a weight gradient", .blocks = parts_of(cut.partial_size(s) / cut.parts, 256)}, partial,
+           static_cast<int>(cut.parts), s.outputs, s.inputs, s.taps(), gradient);
+}
+
+}  // namespace saddle::cuda

@@ -1,0 +1,29 @@
+#pragma once
+#include "saddle/backend/cuda/custom.cuh"
+#include "saddle/backend/cuda/program.cuh"
+
+namespace saddle::backend {
+
+/// The backend for NVIDIA devices of compute capability 8.0 and newer: one lane an image, the whole batch at once. The arithmetic of
+/// convolutions and linear layers is part of the type: saddle::cuda::fp32, tf32 or bf16.
+template <class Precision>
+struct basic_cuda {
+    template <class T>
+    struct checked {
+        static_assert(std::is_same_v<T, float>, "saddle: the CUDA backend computes models in float (docs/backends.md)");
+    };
+    template <class T>
+    using program = saddle::cuda::program<std::enable_if_t<sizeof(checked<T>) != 0, Precision>>;
+
+    template <class L, class In, class T>
+        requires ElementwiseLayer<L>
+    [[nodiscard]] static custom_operation custom_kernels() { return saddle::cuda::custom_kernels_of<Precision, L>(); }
+};
+
+using cuda_fp32 = basic_cuda<saddle::cuda::fp32>;
+using cuda_tf32 = basic_cuda<saddle::cuda::tf32>;
+using cuda_bf16 = basic_cuda<saddle::cuda::bf16>;
+/// The default, PyTorch's too for convolutions.
+using cuda = cuda_tf32;
+
+}  // namespace saddle::backend

@@ -1,0 +1,152 @@
+#pragma once
+#include "saddle/backend/cuda/kernels/multiply.cuh"
+
+namespace saddle::cuda {
+
+/// A convolution as its kernel sees it, forward or backward to the input: every result pixel sums over the taps that reach inside.
+struct convolution_shape {
+    int inputs = 0, outputs = 0;  ///< channels that are summed over, and of the result
+    int source_height = 1, source_width = 1, height = 1, width = 1;
+    int kernel_height = 1, kernel_width = 1, stride = 1, padding = 0;
+    int columns = 0;  ///< of the packed weights: outputs rounded up to 8
+    bool backward = false;
+
+    [[nodiscard]] SADDLE_HOST_DEVICE int taps() const { return kernel_height * kernel_width; }
+    /// The source row (or column) that tap k of a result's row reads, or -1 outside.
+    [[nodiscard]] SADDLE_HOST_DEVICE int source_of(int position, int k, int extent) const {
+        const int at = backward ? position + padding - k : position * stride - padding + k;
+        if (!backward) return at >= 0 && at < extent ? at : -1;
+        return at >= 0 && at % stride == 0 && at / stride < extent ? at / stride : -1;
+    }
+    /// Offset of the source pixel of tap t of result pixel (y,x), or -1 outside.
+    [[nodiscard]] SADDLE_HOST_DEVICE int pixel_of(int y, int x, int t) const {
+        const int row = source_of(y, t / kernel_width, source_height), column = source_of(x, t % kernel_width, source_width);
+        return row < 0 || column < 0 ? -1 : row * source_width + column;
+    }
+};
+
+/// What happens to a sum before it is stored: bias, addend, ReLU or the mask of the input's ReLU; and what a following batch norm makes
+/// of it, stored too. Absent parts are null.
+template <class Out>
+struct epilogue {
+    Out* out = nullptr;
+    const float* bias = nullptr;  ///< [outputs]
+    const Out* addend = nullptr;  ///< the same layout as out, or out itself to accumulate
+    const Out* mask = nullptr;    ///< results are 0 where this is not > 0
+    bool relu = false;
+    Out* second = nullptr;  ///< relu?(scale · result + shift)
+    const float* second_scale = nullptr;
+    const float* second_shift = nullptr;
+    bool second_relu = false;
+
+    /// Finishes four lanes of one channel.
+    __device__ void finish(std::size_t at, int channel, four_lanes<float> v) const {
+        if (bias)
+            for (float& x : v.at) x += bias[channel];
+        if (addend) {
+            const auto more = load_four(addend + at);
+            for (int i = 0; i < 4; ++i) v.at[i] += more.at[i];
+        }
+        if (mask) {
+            const auto gate = load_four(mask + at);
+            for (int i = 0; i < 4; ++i) v.at[i] = gate.at[i] > 0 ? v.at[i] : 0;
+        }
+        if (relu)
+            for (float& x : v.at) x = x < 0 ? 0 : x;
+        store_four(out + at, v);
+        if (!second) return;
+        for (float& x : v.at) {
+            x = fmaf(x, second_scale[channel], second_shift[channel]);
+            if (second_relu) x = x < 0 ? 0 : x;
+        }
+        store_four(second + at, v);
+    }
+};
+
+/// Shared memory of a block of implicit_gemm, in bytes.
+template <class Multiply, class Tile, int Stages>
+[[nodiscard]] constexpr std::size_t convolution_shared() {
+    constexpr std::size_t stage =
+        sizeof(typename Multiply::element) * Multiply::depth * (Tile::rows + Tile::columns + 2 * Multiply::pad);
+    constexpr std::size_t sums = sizeof(float) * Tile::columns * (Tile::rows + 4);
+    return stage * Stages > sums ? stage * Stages : sums;
+}
+
+/// Convolution as implicit GEMM: a tile is one result pixel × Tile::rows lanes × Tile::columns channels; K runs over the taps inside the
+/// image and their channels. source [inputs][H][W][lanes], weights [tap][inputs][columns], result [outputs][h][w][lanes]; lanes a multiple
+/// of Tile::rows. Blocks: pixels · lane tiles · channel tiles, channel tiles fastest so that neighbours share the source in cache.
+template <class Multiply, class Tile, int Stages, class Out>
+__global__ void __launch_bounds__(Tile::threads)
+    implicit_gemm(const typename Multiply::element* source, const typename Multiply::element* weights, convolution_shape s,
+                  epilogue<Out> finish, int lanes) {
+    using T = typename Multiply::element;
+    constexpr int depth = Multiply::depth, each = 16 / static_cast<int>(sizeof(T));
+    constexpr int a_stride = Tile::rows + Multiply::pad, b_stride = Tile::columns + Multiply::pad;
+    constexpr int stage_size = depth * (a_stride + b_stride);
+    T* const shared = shared_memory<T>();
+
+    const int channel_tiles = (s.outputs + Tile::columns - 1) / Tile::columns, lane_tiles = lanes / Tile::rows;
+    const int first_channel = static_cast<int>(blockIdx.x) % channel_tiles * Tile::columns;
+    const int first_lane = static_cast<int>(blockIdx.x) / channel_tiles % lane_tiles * Tile::rows;
+    const int pixel = static_cast<int>(blockIdx.x) / channel_tiles / lane_tiles;
+    const int y = pixel / s.width, x = pixel % s.width;
+
+    int inside = 0;
+    for (int t = 0; t < s.taps(); ++t) inside += s.pixel_of(y, x, t) >= 0;
+    const int steps = inside * ((s.inputs + depth - 1) / depth);
+
+    int tap = -1, channel = s.inputs;  // of the next stage to load
+    const auto load = [&](int slot) {
+        if (channel >= s.inputs) {
+            channel = 0;
+            do ++tap;
+            while (s.pixel_of(y, x, tap) < 0);
+        }
+        T* const a = shared + slot * stage_size;
+        T* const b = a + depth * a_stride;
+        const std::size_t source_pixels = static_cast<std::size_t>(s.source_height) * s.source_width;
+        const T* const from = source + static_cast<std::size_t>(s.pixel_of(y, x, tap)) * lanes + first_lane;
+        for (int i = static_cast<int>(threadIdx.x); i < depth * Tile::rows / each; i += Tile::threads) {
+            const int k = i / (Tile::rows / each), lane = i % (Tile::rows / each) * each;
+            const bool valid = channel + k < s.inputs;
+            copy_async_16(a + k * a_stride + lane, valid ? from + (channel + k) * source_pixels * lanes + lane : source, valid);
+        }
+        const T* const packed = weights + (static_cast<std::size_t>(tap) * s.inputs + channel) * s.columns + first_channel;
+        for (int i = static_cast<int>(threadIdx.x); i < depth * Tile::columns / each; i += Tile::threads) {
+            const int k = i / (Tile::columns / each), column = i % (Tile::columns / each) * each;
+            const bool valid = channel + k < s.inputs && first_channel + column < s.columns;
+            copy_async_16(b + k * b_stride + column, valid ? packed + static_cast<std::size_t>(k) * s.columns + column : weights,
+                          valid);
+        }
+        channel += depth;
+    };
+
+    for (int i = 0; i < Stages - 1; ++i) {
+        if (i < steps) load(i);
+        copy_async_commit();
+    }
+    Multiply product;
+    for (int step = 0; step < steps; ++step) {
+        copy_async_wait<Stages - 2>();
+        __syncthreads();
+        if (step + Stages - 1 < steps) load((step + Stages - 1) % Stages);
+        copy_async_commit();
+        const T* const a = shared + step % Stages * stage_size;
+        product.add(a, a + depth * a_stride);
+    }
+    copy_async_wait<0>();
+    __syncthreads();
+
+    float* const sums = shared_memory<float>();
+    constexpr int stride = Tile::rows + 4;
+    product.store(sums, stride);
+    __syncthreads();
+    const std::size_t pixels = static_cast<std::size_t>(s.height) * s.width;
+    for (int i = static_cast<int>(threadIdx.x); i < Tile::columns * Tile::rows / 4; i += Tile::threads) {
+        const int column = i / (Tile::rows / 4), lane = i % (Tile::rows / 4) * 4, to = first_channel + column;
+        if (to >= s.outputs) continue;
+        finish.finish((to * pixels + pixel) * lanes + first_lane + lane, to, load_four(sums + column * stride + lane));
+    }
+}
+
+}  // namespace saddle::cuda

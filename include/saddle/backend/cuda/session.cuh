@@ -1,0 +1,113 @@
+#pragma once
+#include "saddle/backend/cuda/kernels/transfer.cuh"
+#include "saddle/backend/cuda/machine.cuh"
+#include "saddle/core/array_lanes.hpp"
+
+namespace saddle::cuda {
+
+/// Moves images [N][elements] on the device into lanes, or back.
+inline void launch_images_to_lanes(cudaStream_t stream, const float* images, std::size_t count, std::size_t elements,
+                                   std::size_t lanes, float* to) {
+    launch(stream, images_to_lanes,
+           {.operation = "images to lanes",
+            .blocks = lanes / transfer_tile,
+            .threads = transfer_tile,
+            .shared = sizeof(float) * transfer_tile * (transfer_tile + 1),
+            .rows = std::min<std::size_t>(parts_of(elements, transfer_tile), 65535),
+            .threads_y = 8},
+           images, static_cast<int>(count), static_cast<std::uint32_t>(elements), static_cast<int>(lanes), to);
+}
+inline void launch_lanes_to_images(cudaStream_t stream, const float* from, std::size_t count, std::size_t elements,
+                                   std::size_t lanes, float* images) {
+    launch(stream, lanes_to_images,
+           {.operation = "lanes to images",
+            .blocks = lanes / transfer_tile,
+            .threads = transfer_tile,
+            .shared = sizeof(float) * transfer_tile * (transfer_tile + 1),
+            .rows = std::min<std::size_t>(parts_of(elements, transfer_tile), 65535),
+            .threads_y = 8},
+           from, static_cast<int>(count), static_cast<std::uint32_t>(elements), static_cast<int>(lanes), images);
+}
+
+/// The memory of one batch on the device, and the two passes over it. Movable; its machine must outlive it.
+template <class Precision>
+class batch_session {
+public:
+    explicit batch_session(const machine<Precision>& program, extents input, std::size_t classes)
+        : machine_(&program), elements_(input.size()), classes_(classes) {}
+
+    /// Room for a batch of `lanes` lanes, a multiple of 64. True when the memory moved, so that captured work is void. Throws
+    /// out_of_device_memory, which names the batch size to try.
+    bool reserve(std::size_t lanes) {
+        const bool moved = reserve_lanes(memory_, lanes, bytes_per_lane(), "a batch on the device") || lanes != place_.lanes;
+        place_.stream = stream_.handle();
+        place_.lanes = lanes;
+        place_.storage = memory_.data();
+        place_.input = reinterpret_cast<float*>(memory_.data() + machine_->storage_size() * lanes);
+        place_.input_gradient = place_.input + elements_ * lanes;
+        place_.logits = place_.input_gradient + elements_ * lanes;
+        place_.logits_gradient = place_.logits + classes_ * lanes;
+        return moved;
+    }
+    [[nodiscard]] std::size_t bytes_per_lane() const {
+        return machine_->storage_size() + 2 * (elements_ + classes_) * sizeof(float);
+    }
+
+    /// Logits of place().input.
+    void forward() const {
+        for (std::size_t i = 0; i < machine_->list().steps.size(); ++i) machine_->forward(i, place_);
+    }
+    /// From place().logits_gradient to place().input_gradient, or to `finish` where the machine fuses the input.
+    template <class Finish = store_few<float>>
+    void backward(const Finish* finish = nullptr) const {
+        for (std::size_t i = machine_->list().steps.size(); i-- > 0;) machine_->backward(i, place_, finish);
+    }
+
+    [[nodiscard]] const batch_memory& place() const { return place_; }
+    [[nodiscard]] const stream& order() const { return stream_; }
+    [[nodiscard]] std::size_t elements() const { return elements_; }
+    [[nodiscard]] std::size_t classes() const { return classes_; }
+    [[nodiscard]] const machine<Precision>& steps() const { return *machine_; }
+
+private:
+    const machine<Precision>* machine_;
+    std::size_t elements_, classes_;
+    stream stream_;
+    device_vector<std::byte> memory_;
+    batch_memory place_{};
+};
+
+/// A session on host blocks of 64 lanes, as every attack that is written for sessions wants it: the network runs on the device, the
+/// attack's own arithmetic on the host. Attacks that the program runs as a whole do not come here.
+template <class Precision>
+class session {
+public:
+    using vector = array_lanes<float, lane_number<lane_step>>;
+    using value_type = float;
+
+    session(const machine<Precision>& program, extents input, std::size_t classes) : batch_(program, input, classes) {
+        batch_.reserve(lane_step);
+    }
+
+    /// Logits [K][lane] of the images x [C,H,W][lane].
+    void forward(const float* x, float* logits) {
+        const auto& m = batch_.place();
+        copy_values(m.stream, m.input, x, batch_.elements() * lane_step, cudaMemcpyHostToDevice);
+        batch_.forward();
+        copy_values(m.stream, logits, m.logits, batch_.classes() * lane_step, cudaMemcpyDeviceToHost);
+        batch_.order().synchronize();
+    }
+    /// Input gradient [C,H,W][lane] of Σ_k logits_gradient[k]·logits[k] at the last forward pass; assigned.
+    void backward(const float* logits_gradient, float* input_gradient) {
+        const auto& m = batch_.place();
+        copy_values(m.stream, m.logits_gradient, logits_gradient, batch_.classes() * lane_step, cudaMemcpyHostToDevice);
+        batch_.backward();
+        copy_values(m.stream, input_gradient, m.input_gradient, batch_.elements() * lane_step, cudaMemcpyDeviceToHost);
+        batch_.order().synchronize();
+    }
+
+private:
+    batch_session<Precision> batch_;
+};
+
+}  // namespace saddle::cuda

@@ -1,0 +1,76 @@
+#pragma once
+#include "saddle/backend/cuda/precision.cuh"
+
+#include <array>
+#include <cstddef>
+
+namespace saddle::cuda::tuning {
+
+/// The tiles that convolutions are compiled for, largest first, and the share of the tensor cores' rate that each is taken to reach.
+/// The rates are estimates; benchmarks/cuda prints what a device gives.
+struct convolution_tile {
+    int rows, columns;
+    double rate;
+};
+inline constexpr std::array<convolution_tile, 5> convolution_tiles{
+    {{128, 128, 1.}, {128, 64, .85}, {64, 64, .7}, {64, 32, .5}, {64, 16, .35}}};
+template <std::size_t I>
+struct convolution_tile_at;
+template <>
+struct convolution_tile_at<0> {
+    using type = tile<128, 128, 4, 2>;
+};
+template <>
+struct convolution_tile_at<1> {
+    using type = tile<128, 64, 4, 2>;
+};
+template <>
+struct convolution_tile_at<2> {
+    using type = tile<64, 64, 2, 2>;
+};
+template <>
+struct convolution_tile_at<3> {
+    using type = tile<64, 32, 2, 2>;
+};
+template <>
+struct convolution_tile_at<4> {
+    using type = tile<64, 16, 4, 1>;
+};
+/// Stages of the pipeline from global to shared memory.
+inline constexpr int convolution_stages = 3;
+
+/// The tile that should finish first: whole waves of blocks times the time of one. Every tile gives the same bits.
+[[nodiscard]] inline std::size_t choose_convolution_tile(std::size_t pixels, std::size_t lanes, std::size_t channels,
+                                                         std::size_t multiprocessors) {
+    std::size_t best = convolution_tiles.size() - 1;
+    double least = -1;
+    for (std::size_t i = 0; i < convolution_tiles.size(); ++i) {
+        const auto& t = convolution_tiles[i];
+        const auto rows = static_cast<std::size_t>(t.rows), columns = static_cast<std::size_t>(t.columns);
+        if (lanes % rows != 0) continue;
+        const std::size_t blocks = pixels * (lanes / rows) * ((channels + columns - 1) / columns);
+        const std::size_t waves = (blocks + multiprocessors - 1) / multiprocessors;
+        const double time = static_cast<double>(waves * rows * columns) / t.rate;
+        if (least < 0 || time < least) {
+            least = time;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/// Parts that a weight gradient's K is split into: by the layer's shape and the batch alone, so that sums keep their order.
+[[nodiscard]] inline std::size_t gradient_parts(std::size_t tiles, std::size_t steps) {
+    constexpr std::size_t wanted_blocks = 512, least_steps = 16;
+    const std::size_t parts = (wanted_blocks + tiles - 1) / tiles, most = (steps + least_steps - 1) / least_steps;
+    return parts < most ? (parts > 0 ? parts : 1) : (most > 0 ? most : 1);
+}
+
+/// Parts of a sum over a channel.
+[[nodiscard]] inline std::size_t channel_parts(std::size_t fours) {
+    constexpr std::size_t each = 4096;
+    const std::size_t parts = (fours + each - 1) / each;
+    return parts < 64 ? parts : 64;
+}
+
+}  // namespace saddle::cuda::tuning

@@ -1,0 +1,94 @@
+#include "saddle/cuda.cuh"
+#include "saddle/nn/activations.hpp"
+#include "saddle/nn/linear.hpp"
+#include "saddle/nn/normalization.hpp"
+#include "saddle/nn/pooling.hpp"
+#include "saddle/nn/residual.hpp"
+#include "saddle/nn/sequential.hpp"
+#include "support/agreement.hpp"
+#include "support/catch.hpp"
+
+using namespace saddle;
+using namespace saddle::testing;
+
+namespace {
+
+/// The bars of docs/backends.md, relative to the largest value.
+template <class Precision>
+inline constexpr double tolerance = 1e-5;
+template <>
+inline constexpr double tolerance<cuda::tf32> = 2e-3;
+template <>
+inline constexpr double tolerance<cuda::bf16> = 2e-2;
+
+template <class Precision, class Shape, class Network>
+void check_agreement(const Network& network = {}) {
+    const auto found = compare_with_reference<Network, Shape, backend::basic_cuda<Precision>>(5, network);
+    INFO(Precision::name << ' ' << Shape::value << " logits " << found.logits << " input " << found.input_gradient << " weights "
+                         << found.weight_gradient << " buffers " << found.buffers);
+    CHECK(found.worst() <= tolerance<Precision>);
+}
+
+struct cube {
+    template <class Shape>
+    using output = Shape;
+    template <class V>
+    SADDLE_HOST_DEVICE static V value(V x) {
+        return x * x * x;
+    }
+    template <class V>
+    SADDLE_HOST_DEVICE static V derivative(V x) {
+        return 3 * x * x;
+    }
+};
+
+}  // namespace
+
+using precisions = std::tuple<cuda::fp32, cuda::tf32, cuda::bf16>;
+
+TEMPLATE_LIST_TEST_CASE("convolutions on the emulated device agree with the reference", "[cuda]", precisions) {
+    check_agreement<TestType, shape<3, 5, 4>, conv2d<9, 3>>();
+    check_agreement<TestType, shape<18, 4, 3>, conv2d<20, 3, padding<1>>>();
+    check_agreement<TestType, shape<6, 5, 4>, conv2d<10, 3, stride<2>, padding<1>>>();
+    check_agreement<TestType, shape<1, 6, 6>, conv2d<4, 4, stride<2>>>();
+    check_agreement<TestType, shape<2, 5, 6>, conv2d<5, 2, window_width<4>, stride<3>, padding<1>>>();
+}
+
+TEMPLATE_LIST_TEST_CASE("linear layers on the emulated device agree with the reference", "[cuda]", precisions) {
+    check_agreement<TestType, shape<70>, linear<33>>();
+    check_agreement<TestType, shape<3>, linear<1>>();
+    check_agreement<TestType, shape<2, 3, 3>, sequential<flatten, linear<7, no_bias>>>();
+}
+
+TEMPLATE_LIST_TEST_CASE("elementwise layers on the emulated device agree with the reference", "[cuda]", precisions) {
+    check_agreement<TestType, shape<4, 3, 3>,
+                    sequential<conv2d<8, 1>, silu, conv2d<6, 1>, softplus, conv2d<4, 1>, saddle::tanh>>();
+    check_agreement<TestType, shape<4, 3, 3>, sequential<conv2d<8, 1>, relu, conv2d<6, 1>, leaky_relu, conv2d<6, 1>, sigmoid>>();
+    check_agreement<TestType, shape<4, 3, 3>, cube>();
+    check_agreement<TestType, shape<3, 2, 3>, sequential<relu, relu, conv2d<4, 1>, cube, relu>>();
+}
+
+TEMPLATE_LIST_TEST_CASE("pools on the emulated device agree with the reference", "[cuda]", precisions) {
+    check_agreement<TestType, shape<3, 6, 4>, max_pool2d<2>>();
+    check_agreement<TestType, shape<2, 5, 4>, sequential<conv2d<6, 2>, relu, max_pool2d<2, stride<1>, padding<1>>>>();
+    check_agreement<TestType, shape<2, 5, 5>, avg_pool2d<3, stride<2>, padding<1>>>();
+    check_agreement<TestType, shape<4, 5, 3>, sequential<conv2d<5, 1>, global_avg_pool>>();
+}
+
+TEMPLATE_LIST_TEST_CASE("norms on the emulated device agree with the reference", "[cuda]", precisions) {
+    check_agreement<TestType, shape<1, 4, 4>, sequential<normalize, conv2d<4, 3, padding<1>>, relu>>(
+        sequential<normalize, conv2d<4, 3, padding<1>>, relu>(normalize{.mean = {.1307}, .deviation = {.3081}}, {}, {}));
+    check_agreement<TestType, shape<3, 4, 3>,
+                    sequential<conv2d<8, 3, padding<1>>, batch_norm, relu, conv2d<6, 3, no_bias>, batch_norm>>();
+    check_agreement<TestType, shape<3, 4, 3>,
+                    sequential<conv2d<8, 3, padding<1>>, group_norm<2>, relu, conv2d<4, 3>, group_norm<1>>>();
+}
+
+TEMPLATE_LIST_TEST_CASE("residuals on the emulated device agree with the reference", "[cuda]", precisions) {
+    using body = sequential<batch_norm, relu, conv2d<4, 3, padding<1>>, batch_norm, relu, conv2d<4, 3, padding<1>, no_bias>>;
+    check_agreement<TestType, shape<2, 4, 3>, sequential<conv2d<4, 1>, residual<body>, residual<body>, flatten, linear<5>>>();
+    check_agreement<TestType, shape<4, 3, 3>, residual<relu>>();
+    using projected = residual<sequential<conv2d<6, 3, stride<2>, padding<1>>, relu, conv2d<6, 3, padding<1>>>,
+                               sequential<conv2d<6, 1, stride<2>>, batch_norm>>;
+    check_agreement<TestType, shape<4, 5, 3>, sequential<conv2d<4, 3, padding<1>>, relu, projected, relu>>();
+}
