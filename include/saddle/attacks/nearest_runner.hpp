@@ -113,7 +113,9 @@ protected:
 
 private:
     void aim(std::size_t l) {
-        const random_stream draws({.seed = attack_.seed, .purpose = purpose::target, .epoch = job_->settings->epoch});
+        std::uint64_t seed = 0;
+        if constexpr (requires { attack_.seed; }) seed = attack_.seed;
+        const random_stream draws({.seed = seed, .purpose = purpose::target, .epoch = job_->settings->epoch});
         job_->targets[l] = choose_target(attack_.targets, job_->labels[l], job_->targets[l], classes_, logits_.data() + l, lanes,
                                          draws, job_->ids[l]);
         goal_[l] = static_cast<T>(job_->targets[l]);
