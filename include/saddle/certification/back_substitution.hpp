@@ -13,7 +13,7 @@ struct bound_row {
 /// Where substitution takes a bound.
 enum class concretization {
     input,     ///< at the input alone: textbook CROWN
-    all_nodes  ///< at every node passed, keeping the best, as ERAN's DeepPoly
+    all_nodes  ///< at every node that all paths pass, keeping the best, as ERAN's DeepPoly
 };
 
 /// DeepPoly's backward walk (Singh et al. 2019, §4): rows of coefficients, one per lane, pushed from a node to the input through the lines
@@ -25,7 +25,11 @@ public:
     static constexpr std::size_t most_registers = 3, most_rows = most_registers * V::size;
 
     explicit back_substitution(const node_bounds<V, true>& bounds)
-        : bounds_(bounds), network_(bounds.network()), places_(network_.size()) {}
+        : bounds_(bounds), network_(bounds.network()), places_(network_.size()), bypass_(network_.size(), none) {
+        for (std::size_t k = network_.size(); k-- > 0;)
+            for (const std::size_t input : {network_[k].input, network_[k].second})
+                for (std::size_t i = input + 1; input != none && i < k; ++i) bypass_[i] = k;
+    }
 
     /// Lower bounds of up to most_rows rows of node `from`.
     void run(std::size_t from, std::span<const bound_row> rows, concretization where, double* lower) {
@@ -37,7 +41,8 @@ public:
         start(from, rows);
         for (std::size_t i = from + 1; i-- > 0;) {
             if (!places_[i].active) continue;
-            if (i == 0 || (i != from && where == concretization::all_nodes && !network_[i].constants_in_reader)) take_bound(i);
+            const bool alone = i != from && bypass_[i] > from && !network_[i].constants_in_reader;
+            if (i == 0 || (alone && where == concretization::all_nodes)) take_bound(i);
             if (i == 0) break;
             if (i != from || network_[i].is_activation()) pass_lines(i);
             pass_down(i);
@@ -144,6 +149,7 @@ private:
     const node_bounds<V, true>& bounds_;
     const bound_network<T>& network_;
     std::vector<place> places_;
+    std::vector<std::size_t> bypass_;  ///< the first node above that reads one below: where node i is not all there is
     std::vector<detail::row_source<T>> sources_;
     std::vector<T> zeros_;
     std::vector<std::size_t> offsets_;

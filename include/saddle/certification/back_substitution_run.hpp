@@ -54,7 +54,8 @@ void back_substitution<V>::write_weights(std::size_t i, std::span<const bound_ro
     const auto origin_of = [&](std::size_t value) {
         if (value == none) return origin{};
         const std::size_t position = value / node.shape.channels;
-        return origin{position / node.shape.width * w.stride, position % node.shape.width * w.stride, value % node.shape.channels, true};
+        return origin{position / node.shape.width * w.stride, position % node.shape.width * w.stride, value % node.shape.channels,
+                      true};
     };
     const auto weights = [&](const origin& o, std::size_t y, std::size_t x) {
         const std::size_t ky = y + w.padding - o.y, kx = x + w.padding - o.x;  // outside the window they wrap
