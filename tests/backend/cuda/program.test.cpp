@@ -84,6 +84,10 @@ TEMPLATE_LIST_TEST_CASE("norms on the emulated device agree with the reference",
                     sequential<conv2d<8, 3, padding<1>>, group_norm<2>, relu, conv2d<4, 3>, group_norm<1>>>();
 }
 
+TEMPLATE_LIST_TEST_CASE("dropout on the emulated device agrees with the reference draw by draw", "[cuda]", precisions) {
+    check_agreement<TestType, shape<3, 3, 3>, sequential<conv2d<5, 2>, relu, dropout, flatten, linear<9>, dropout>>();
+}
+
 TEMPLATE_LIST_TEST_CASE("residuals on the emulated device agree with the reference", "[cuda]", precisions) {
     using body = sequential<batch_norm, relu, conv2d<4, 3, padding<1>>, batch_norm, relu, conv2d<4, 3, padding<1>, no_bias>>;
     check_agreement<TestType, shape<2, 4, 3>, sequential<conv2d<4, 1>, residual<body>, residual<body>, flatten, linear<5>>>();

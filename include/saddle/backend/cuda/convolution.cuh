@@ -170,7 +170,7 @@ void launch_weight_gradient(cudaStream_t stream, const convolution_shape& s, con
         detail::launch_gradient_tile<Precision, tile<128, 128, 4, 2>>(stream, s, cut, x, dy, lanes, partial);
     else
         detail::launch_gradient_tile<Precision, tile<64, 64, 2, 2>>(stream, s, cut, x, dy, lanes, partial);
-    launch(stream, fold_weight_gradient,
+    launch(stream, fold_weight_gradient<>,
            {.operation = "folding a weight gradient", .blocks = parts_of(cut.partial_size(s) / cut.parts, 256)}, partial,
            static_cast<int>(cut.parts), s.outputs, s.inputs, s.taps(), gradient);
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include "saddle/backend/cuda/custom.cuh"
 #include "saddle/backend/cuda/program.cuh"
+#include "saddle/backend/cuda/trainer.cuh"
 
 namespace saddle::backend {
 
@@ -14,6 +15,8 @@ struct basic_cuda {
     };
     template <class T>
     using program = saddle::cuda::program<std::enable_if_t<sizeof(checked<T>) != 0, Precision>>;
+    template <class T>
+    using trainer_program = saddle::cuda::trainer_program<std::enable_if_t<sizeof(checked<T>) != 0, Precision>>;
 
     template <class L, class In, class T>
         requires ElementwiseLayer<L>

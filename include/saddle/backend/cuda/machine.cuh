@@ -116,8 +116,9 @@ public:
 
     void forward(std::size_t i, const batch_memory& m) const;
     /// Runs step i backward to its inputs; `finish` takes the images' gradient where fuses_input() says so.
-    template <class Finish = store_few<float>>
-    void backward(std::size_t i, const batch_memory& m, const Finish* finish = nullptr) const;
+    template <class Finish>
+    void backward(std::size_t i, const batch_memory& m, const Finish* finish) const;
+    void backward(std::size_t i, const batch_memory& m) const { backward<store_few<float>>(i, m, nullptr); }
     /// True when one convolution to few channels alone writes the images' gradient, so that an attack's step can take it at once.
     [[nodiscard]] bool fuses_input() const {
         std::size_t readers = 0;

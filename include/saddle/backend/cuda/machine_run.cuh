@@ -9,7 +9,7 @@ void machine<Precision>::pack_step(cudaStream_t stream, std::size_t i) {
     const std::size_t channels = list_.tensors[s.op.output].shape.channels;
     const auto blocks = parts_of(channels, 256);
     const auto norm = [&](const operation& op, const float* bias_before) {
-        launch(stream, fold_norm, {.operation = "folding a batch norm", .blocks = blocks}, parameter(op.weight),
+        launch(stream, fold_norm<>, {.operation = "folding a batch norm", .blocks = blocks}, parameter(op.weight),
                parameter(op.bias), static_cast<const float*>(buffer(op.buffer)), static_cast<const float*>(buffer(op.buffer + 1)),
                op.epsilon, bias_before, static_cast<int>(channels), scale_of(i), shift_of(i));
     };
@@ -28,7 +28,7 @@ void machine<Precision>::pack_step(cudaStream_t stream, std::size_t i) {
     } else if (s.op.kind == operation_kind::batch_norm && !training_) {
         norm(s.op, nullptr);
     } else if (s.op.kind == operation_kind::scale_shift) {
-        launch(stream, fold_normalize, {.operation = "packing constants", .blocks = blocks},
+        launch(stream, fold_normalize<>, {.operation = "packing constants", .blocks = blocks},
                static_cast<const float*>(buffer(s.op.buffer)), static_cast<const float*>(buffer(s.op.buffer + 1)),
                static_cast<int>(channels), scale_of(i), shift_of(i));
     }

@@ -8,7 +8,7 @@ namespace saddle::cuda {
 /// Moves images [N][elements] on the device into lanes, or back.
 inline void launch_images_to_lanes(cudaStream_t stream, const float* images, std::size_t count, std::size_t elements,
                                    std::size_t lanes, float* to) {
-    launch(stream, images_to_lanes,
+    launch(stream, images_to_lanes<>,
            {.operation = "images to lanes",
             .blocks = lanes / transfer_tile,
             .threads = transfer_tile,
@@ -19,7 +19,7 @@ inline void launch_images_to_lanes(cudaStream_t stream, const float* images, std
 }
 inline void launch_lanes_to_images(cudaStream_t stream, const float* from, std::size_t count, std::size_t elements,
                                    std::size_t lanes, float* images) {
-    launch(stream, lanes_to_images,
+    launch(stream, lanes_to_images<>,
            {.operation = "lanes to images",
             .blocks = lanes / transfer_tile,
             .threads = transfer_tile,
@@ -58,10 +58,11 @@ public:
         for (std::size_t i = 0; i < machine_->list().steps.size(); ++i) machine_->forward(i, place_);
     }
     /// From place().logits_gradient to place().input_gradient, or to `finish` where the machine fuses the input.
-    template <class Finish = store_few<float>>
-    void backward(const Finish* finish = nullptr) const {
+    template <class Finish>
+    void backward(const Finish* finish) const {
         for (std::size_t i = machine_->list().steps.size(); i-- > 0;) machine_->backward(i, place_, finish);
     }
+    void backward() const { backward<store_few<float>>(nullptr); }
 
     [[nodiscard]] const batch_memory& place() const { return place_; }
     [[nodiscard]] const stream& order() const { return stream_; }

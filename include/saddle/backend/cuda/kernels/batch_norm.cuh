@@ -34,8 +34,9 @@ __global__ void finish_moments(const sum_pair* partial, int channels, int parts,
 }
 
 /// The slopes of the backward pass from the sums of slope_sums; adds the gradients of weight and bias.
-__global__ inline void finish_slopes(const sum_pair* partial, int channels, int parts, double count, const float* weight,
-                                     batch_norm_state state, float* weight_gradient, float* bias_gradient) {
+template <class = void>
+__global__ void finish_slopes(const sum_pair* partial, int channels, int parts, double count, const float* weight,
+                              batch_norm_state state, float* weight_gradient, float* bias_gradient) {
     const int c = static_cast<int>(blockIdx.x * pointwise_threads + threadIdx.x);
     if (c >= channels) return;
     const auto sum = fold_parts(partial, c, parts);

@@ -23,8 +23,9 @@ __global__ void pack_weights(const float* weight, const float* scale, int output
 }
 
 /// scale · x + shift of a batch norm in evaluation mode, folded with the bias before it: [channels] each; in double as on the CPU.
-__global__ inline void fold_norm(const float* weight, const float* bias, const float* mean, const float* variance, double epsilon,
-                                 const float* bias_before, int channels, float* scale, float* shift) {
+template <class = void>
+__global__ void fold_norm(const float* weight, const float* bias, const float* mean, const float* variance, double epsilon,
+                          const float* bias_before, int channels, float* scale, float* shift) {
     const int c = static_cast<int>(blockIdx.x * 256u + threadIdx.x);
     if (c >= channels) return;
     const double inverse = weight[c] / std::sqrt(static_cast<double>(variance[c]) + epsilon);
@@ -34,7 +35,8 @@ __global__ inline void fold_norm(const float* weight, const float* bias, const f
 }
 
 /// (x - mean) / deviation as scale and shift.
-__global__ inline void fold_normalize(const float* mean, const float* deviation, int channels, float* scale, float* shift) {
+template <class = void>
+__global__ void fold_normalize(const float* mean, const float* deviation, int channels, float* scale, float* shift) {
     const int c = static_cast<int>(blockIdx.x * 256u + threadIdx.x);
     if (c >= channels) return;
     scale[c] = 1 / deviation[c];

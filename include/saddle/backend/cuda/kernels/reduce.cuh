@@ -120,7 +120,8 @@ struct group_slope_sums {
 };
 
 /// gradient[c] += Σ of the parts; `second` takes the second sums if it is not null.
-__global__ inline void add_channel_sums(const sum_pair* partial, int channels, int parts, float* first, float* second) {
+template <class = void>
+__global__ void add_channel_sums(const sum_pair* partial, int channels, int parts, float* first, float* second) {
     const int c = static_cast<int>(blockIdx.x * pointwise_threads + threadIdx.x);
     if (c >= channels) return;
     const auto sum = fold_parts(partial, c, parts);

@@ -9,7 +9,8 @@ namespace saddle::cuda {
 inline constexpr int transfer_tile = 32;
 
 /// Images [count][elements] to lanes [elements][lanes]; lanes past the last image repeat it. Blocks: lane tiles, element tiles as rows.
-__global__ inline void images_to_lanes(const float* images, int count, std::uint32_t elements, int lanes, float* to) {
+template <class = void>
+__global__ void images_to_lanes(const float* images, int count, std::uint32_t elements, int lanes, float* to) {
     float* const shared = shared_memory<float>();
     const int lane = static_cast<int>(blockIdx.x) * transfer_tile;
     for (std::uint32_t first = blockIdx.y * transfer_tile; first < elements; first += gridDim.y * transfer_tile) {
@@ -30,7 +31,8 @@ __global__ inline void images_to_lanes(const float* images, int count, std::uint
 }
 
 /// The first `count` lanes of [elements][lanes] to images [count][elements].
-__global__ inline void lanes_to_images(const float* from, int count, std::uint32_t elements, int lanes, float* images) {
+template <class = void>
+__global__ void lanes_to_images(const float* from, int count, std::uint32_t elements, int lanes, float* images) {
     float* const shared = shared_memory<float>();
     const int lane = static_cast<int>(blockIdx.x) * transfer_tile;
     for (std::uint32_t first = blockIdx.y * transfer_tile; first < elements; first += gridDim.y * transfer_tile) {

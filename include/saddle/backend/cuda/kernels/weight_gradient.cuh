@@ -195,7 +195,8 @@ __global__ void __launch_bounds__(Tile::threads)
 }
 
 /// Adds the parts in order to the gradient [O][I][taps].
-__global__ inline void fold_weight_gradient(const float* partial, int parts, int outputs, int inputs, int taps, float* gradient) {
+template <class = void>
+__global__ void fold_weight_gradient(const float* partial, int parts, int outputs, int inputs, int taps, float* gradient) {
     const std::size_t i = blockIdx.x * std::size_t{256} + threadIdx.x, size = static_cast<std::size_t>(outputs) * inputs * taps;
     if (i >= size) return;
     float sum = 0;

@@ -1,0 +1,277 @@
+#pragma once
+#include "saddle/backend/cuda/session.cuh"
+#include "saddle/core/images.hpp"
+#include "saddle/core/worker_pool.hpp"
+#include "saddle/nn/training_settings.hpp"
+
+namespace saddle::cuda {
+
+/// Forward, backward and weight gradient in training mode, the whole batch at once on the device.
+///
+/// Weights come from and gradients go to the host, where the optimizer runs; losses are computed there too, from the logits. Sums have a
+/// fixed order, so every run gives the same bits.
+template <class Precision>
+class trainer_program {
+public:
+    using vector = typename session<Precision>::vector;
+    using value_type = float;
+    using S = typename Precision::storage;
+
+    trainer_program(const plan& p, worker_pool& pool)
+        : plan_(p), pool_(&pool), machine_(p, true, read_device()), batch_(machine_, p.input(), p.classes()),
+          norms_(machine_.list().steps.size()) {
+        std::size_t used = 0;
+        const auto rounded = [](std::size_t n) { return parts_of(n, 64) * 64; };
+        for (const auto& s : machine_.list().steps)
+            if (s.op.kind == operation_kind::batch_norm)
+                used += batch_norm_state::arrays * rounded(machine_.list().tensors[s.op.input].shape.channels);
+        norm_memory_.reserve(used + 1);
+        float* at = norm_memory_.data();
+        for (std::size_t i = 0; i < norms_.size(); ++i) {
+            const auto& s = machine_.list().steps[i];
+            if (s.op.kind != operation_kind::batch_norm) continue;
+            auto& n = norms_[i];
+            for (float** array : {&n.mean, &n.inverse, &n.scale, &n.shift, &n.slope, &n.slope_x, &n.slope_1}) {
+                *array = at;
+                at += rounded(machine_.list().tensors[s.op.input].shape.channels);
+            }
+        }
+        gradient_.reserve(p.parameter_count + 1);
+        host_gradient_.reserve(p.parameter_count + 1);
+    }
+
+    /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes, and adds the weight
+    /// gradient to `gradient`. Throws shape_error when x, ids or the vectors do not fit the plan, out_of_device_memory when the batch
+    /// does not fit the device.
+    template <class Loss>
+    void differentiate(std::span<const float> parameters, std::span<float> buffers, const images& x,
+                       std::span<const std::uint64_t> ids, const training_settings& settings, Loss&& loss,
+                       std::span<float> gradient) {
+        require<shape_error>(x.each() == plan_.input(), "differentiate", "extents of an image", plan_.input(), x.each());
+        require<shape_error>(ids.size() == x.size(), "differentiate", "number of ids", x.size(), ids.size());
+        require<shape_error>(parameters.size() == plan_.parameter_count && gradient.size() == plan_.parameter_count,
+                             "differentiate", "numbers of parameters and gradients", plan_.parameter_count,
+                             text(parameters.size(), " and ", gradient.size()));
+        if (x.empty()) return;
+        begin(parameters, buffers, x, ids);
+        const run at{x.size(), settings};
+        for (std::size_t i = 0; i < machine_.list().steps.size(); ++i) forward(i, at);
+        call_loss(loss, at);
+        for (std::size_t i = machine_.list().steps.size(); i-- > 0;) {
+            collect(i, at);
+            backward(i, at);
+        }
+        end(buffers, settings, gradient);
+    }
+
+private:
+    struct run {
+        std::size_t count;
+        const training_settings& settings;
+    };
+
+    void begin(std::span<const float> parameters, std::span<const float> buffers, const images& x,
+               std::span<const std::uint64_t> ids) {
+        const std::size_t lanes = padded_lanes(x.size()), values = x.size() * batch_.elements();
+        batch_.reserve(lanes);
+        place_ = batch_.place();
+        place_.input_gradient = nullptr;
+        reserve_scratch(lanes);
+        images_.reserve(values);
+        ids_.reserve(lanes);
+        host_logits_.reserve(2 * lanes * batch_.classes());
+        machine_.pack(place_.stream, parameters, buffers);
+        copy_values(place_.stream, images_.data(), x.data(), values, cudaMemcpyHostToDevice);
+        std::vector<std::uint64_t> padded(lanes, ids.back());
+        std::copy(ids.begin(), ids.end(), padded.begin());
+        copy_values(place_.stream, ids_.data(), padded.data(), lanes, cudaMemcpyHostToDevice);
+        launch_images_to_lanes(place_.stream, images_.data(), x.size(), batch_.elements(), lanes, place_.input);
+        check(cudaMemsetAsync(gradient_.data(), 0, plan_.parameter_count * sizeof(float), place_.stream),
+              "clearing the gradient");
+        batch_.order().synchronize();  // the host's vectors may go
+    }
+    void end(std::span<float> buffers, const training_settings& settings, std::span<float> gradient) {
+        copy_values(place_.stream, host_gradient_.data(), gradient_.data(), plan_.parameter_count, cudaMemcpyDeviceToHost);
+        if (settings.update_statistics)
+            copy_values(place_.stream, buffers.data(), machine_.all_buffers(), buffers.size(), cudaMemcpyDeviceToHost);
+        batch_.order().synchronize();
+        constexpr std::size_t chunk = std::size_t{1} << 16;
+        pool_->for_each(parts_of(gradient.size(), chunk), [&](std::size_t part, std::size_t) {
+            for (std::size_t k = part * chunk; k < std::min(gradient.size(), (part + 1) * chunk); ++k)
+                gradient[k] += host_gradient_.data()[k];
+        });
+    }
+    void reserve_scratch(std::size_t lanes) {
+        std::size_t partial = 1, pairs = 1;
+        const auto& list = machine_.list();
+        for (std::size_t i = 0; i < list.steps.size(); ++i) {
+            const auto& op = list.steps[i].op;
+            const auto channel_pairs = [&](extents shape) {
+                pairs = std::max(pairs, shape.channels * tuning::channel_parts(shape.pixels() * lanes / 4));
+            };
+            if (op.kind == operation_kind::convolution) {
+                const auto& s = machine_.convolution(i).forward;
+                partial = std::max(partial, gradient_cut::of<Precision>(s, lanes).partial_size(s));
+            }
+            channel_pairs(list.tensors[op.output].shape);
+            channel_pairs(list.tensors[op.input].shape);
+        }
+        partial_.reserve(partial);
+        pairs_.reserve(pairs);
+    }
+    [[nodiscard]] float* gradient_of(std::size_t parameter) const {
+        return gradient_.data() + plan_.parameters[parameter].offset;
+    }
+
+    template <class Loss>
+    void call_loss(Loss& loss, const run& at) {
+        const std::size_t classes = batch_.classes(), lanes = place_.lanes;
+        float* const logits = host_logits_.data();
+        float* const slopes = logits + lanes * classes;
+        copy_values(place_.stream, logits, place_.logits, lanes * classes, cudaMemcpyDeviceToHost);
+        batch_.order().synchronize();
+        pool_->for_each(lanes / lane_step, [&](std::size_t part, std::size_t) {
+            lane_vector<float> z(classes * lane_step), dz(classes * lane_step);
+            const std::size_t first = part * lane_step, valid = std::min(lane_step, at.count - first);
+            for (std::size_t k = 0; k < classes; ++k)
+                std::copy_n(logits + k * lanes + first, lane_step, z.data() + k * lane_step);
+            loss(static_cast<const float*>(z.data()), first, valid, dz.data());
+            for (std::size_t k = 0; k < classes; ++k)
+                for (std::size_t l = 0; l < lane_step; ++l) slopes[k * lanes + first + l] = l < valid ? dz[k * lane_step + l] : 0;
+        });
+        copy_values(place_.stream, place_.logits_gradient, slopes, lanes * classes, cudaMemcpyHostToDevice);
+    }
+
+    void forward(std::size_t i, const run& at) {
+        const auto& op = machine_.list().steps[i].op;
+        if (op.kind == operation_kind::batch_norm)
+            normalize(i, at);
+        else if (op.kind == operation_kind::dropout)
+            drop<false>(i, at);
+        else
+            machine_.forward(i, place_);
+    }
+    void backward(std::size_t i, const run& at) {
+        const auto& s = machine_.list().steps[i];
+        const auto& op = s.op;
+        if (op.kind != operation_kind::batch_norm && op.kind != operation_kind::dropout) return machine_.backward(i, place_);
+        if (!machine_.wants_gradient(op.input, place_)) return;
+        if (op.kind == operation_kind::dropout) return drop<true>(i, at);
+        machine_.typed(op.input, [&]<class T>(T*) {
+            const auto& n = norms_[i];
+            launch_pointwise(place_.stream, "batch norm, backward", machine_.list().tensors[op.input].shape, place_.lanes,
+                             batch_norm_backward<T>{machine_.template value<const T>(op.input, place_),
+                                                    machine_.template gradient<const T>(op.output, place_), n.slope, n.slope_x,
+                                                    n.slope_1, static_cast<int>(place_.lanes), static_cast<int>(at.count),
+                                                    machine_.template place<T>(op.input, s.input_action, place_)});
+        });
+    }
+
+    template <bool Backward>
+    void drop(std::size_t i, const run& at) {
+        const auto& s = machine_.list().steps[i];
+        const random_stream draws({.seed = at.settings.seed,
+                                   .purpose = purpose::dropout,
+                                   .layer = static_cast<std::uint32_t>(s.source),
+                                   .epoch = at.settings.epoch,
+                                   .step = at.settings.step});
+        const std::size_t elements = machine_.list().tensors[s.op.input].shape.size();
+        machine_.typed(s.op.input, [&]<class T>(T*) {
+            const T* const from = Backward ? machine_.template gradient<const T>(s.op.output, place_)
+                                           : machine_.template value<const T>(s.op.input, place_);
+            const auto to = Backward ? machine_.template place<T>(s.op.input, s.input_action, place_) : gradient_place<T>{};
+            launch(place_.stream, dropout<T, Backward>,
+                   {.operation = "dropout", .blocks = parts_of(parts_of(elements, 4) * place_.lanes, pointwise_threads)}, draws,
+                   static_cast<const std::uint64_t*>(ids_.data()), static_cast<float>(s.op.rate),
+                   static_cast<float>(1 / (1 - s.op.rate)), from, machine_.template value<T>(s.op.output, place_), to,
+                   static_cast<std::uint32_t>(elements), static_cast<std::uint32_t>(place_.lanes));
+        });
+    }
+    void normalize(std::size_t i, const run& at) {
+        const auto& s = machine_.list().steps[i];
+        const auto& op = s.op;
+        const extents shape = machine_.list().tensors[op.input].shape;
+        const double count = static_cast<double>(shape.pixels() * at.count);
+        require<shape_error>(count > 1, "differentiate", text("values per channel of batch norm '", op.name, "'"),
+                             "more than 1 in training mode", count);
+        machine_.typed(op.input, [&]<class T>(T*) {
+            const T* const x = machine_.template value<const T>(op.input, place_);
+            const std::size_t each = shape.pixels() * place_.lanes;
+            const std::size_t parts = launch_channel_sums(place_.stream, "moments", shape, place_.lanes, at.count,
+                                                          moment_sums<T>{x, each}, pairs_.data());
+            const bool updates = at.settings.update_statistics;
+            launch(place_.stream, finish_moments<T>,
+                   {.operation = "moments", .blocks = parts_of(shape.channels, pointwise_threads)},
+                   static_cast<const sum_pair*>(pairs_.data()), static_cast<int>(shape.channels), static_cast<int>(parts), x,
+                   each, count, machine_.parameter(op.weight), machine_.parameter(op.bias), op.epsilon, norms_[i],
+                   updates ? machine_.buffer(op.buffer) : nullptr, machine_.buffer(op.buffer + 1), machine_.buffer(op.buffer + 2),
+                   op.momentum);
+            launch_pointwise(
+                place_.stream, "batch norm", shape, place_.lanes,
+                affine_forward<T>{x, norms_[i].scale, norms_[i].shift, s.relu, machine_.template value<T>(op.output, place_)});
+        });
+    }
+
+    /// Adds what step i contributes to the gradient of the weights; its output's gradient is complete.
+    void collect(std::size_t i, const run& at) {
+        const auto& op = machine_.list().steps[i].op;
+        const std::size_t lanes = place_.lanes;
+        const extents out = machine_.list().tensors[op.output].shape;
+        const auto add = [&](std::size_t parts, float* first, float* second) {
+            launch(place_.stream, add_channel_sums<>,
+                   {.operation = "gradient of channels", .blocks = parts_of(out.channels, pointwise_threads)},
+                   static_cast<const sum_pair*>(pairs_.data()), static_cast<int>(out.channels), static_cast<int>(parts), first,
+                   second);
+        };
+        if (op.kind == operation_kind::convolution) {
+            machine_.typed(op.output, [&]<class G>(G*) {
+                const G* const dy = machine_.template gradient<const G>(op.output, place_);
+                machine_.typed(op.input, [&]<class X>(X*) {
+                    launch_weight_gradient<Precision>(place_.stream, machine_.convolution(i).forward,
+                                                      machine_.template value<const X>(op.input, place_), dy, lanes,
+                                                      partial_.data(), gradient_of(op.weight));
+                });
+                if (op.bias != none)
+                    add(launch_channel_sums(place_.stream, "gradient of a bias", out, lanes, at.count, bias_sums<G>{dy},
+                                            pairs_.data()),
+                        gradient_of(op.bias), nullptr);
+            });
+        } else if (op.kind == operation_kind::batch_norm || op.kind == operation_kind::group_norm) {
+            machine_.typed(op.input, [&]<class T>(T*) {
+                const T* const x = machine_.template value<const T>(op.input, place_);
+                const T* const dy = machine_.template gradient<const T>(op.output, place_);
+                if (op.kind == operation_kind::group_norm) {
+                    const float* const moments = machine_.moments(i, place_);
+                    const group_slope_sums<T> sums{x,
+                                                   dy,
+                                                   moments,
+                                                   moments + op.groups * lanes,
+                                                   static_cast<int>(lanes),
+                                                   static_cast<int>(out.channels / op.groups)};
+                    return add(launch_channel_sums(place_.stream, "slopes", out, lanes, at.count, sums, pairs_.data()),
+                               gradient_of(op.bias), gradient_of(op.weight));
+                }
+                const std::size_t parts = launch_channel_sums(place_.stream, "slopes", out, lanes, at.count,
+                                                              slope_sums<T>{x, dy, norms_[i].mean}, pairs_.data());
+                launch(place_.stream, finish_slopes<>,
+                       {.operation = "slopes", .blocks = parts_of(out.channels, pointwise_threads)},
+                       static_cast<const sum_pair*>(pairs_.data()), static_cast<int>(out.channels), static_cast<int>(parts),
+                       static_cast<double>(out.pixels() * at.count), machine_.parameter(op.weight), norms_[i],
+                       gradient_of(op.weight), gradient_of(op.bias));
+            });
+        }
+    }
+
+    plan plan_;
+    worker_pool* pool_;
+    machine<Precision> machine_;
+    batch_session<Precision> batch_;
+    batch_memory place_{};
+    std::vector<batch_norm_state> norms_;
+    device_vector<float> norm_memory_, gradient_, images_, partial_;
+    device_vector<std::uint64_t> ids_;
+    device_vector<sum_pair> pairs_;
+    pinned_vector<float> host_gradient_, host_logits_;
+};
+
+}  // namespace saddle::cuda
