@@ -49,6 +49,7 @@
 #include "saddle/attacks/carlini_wagner_plus.hpp"
 #include "saddle/attacks/deepfool.hpp"
 #include "saddle/attacks/fgsm.hpp"
+#include "saddle/attacks/jsma.hpp"
 #include "saddle/attacks/mifgsm.hpp"
 #include "saddle/attacks/perturb.hpp"
 #include "saddle/attacks/pgd.hpp"
