@@ -48,6 +48,7 @@
 #include "saddle/attacks/carlini_wagner_linf.hpp"
 #include "saddle/attacks/carlini_wagner_plus.hpp"
 #include "saddle/attacks/deepfool.hpp"
+#include "saddle/attacks/fab.hpp"
 #include "saddle/attacks/fgsm.hpp"
 #include "saddle/attacks/jsma.hpp"
 #include "saddle/attacks/mifgsm.hpp"
