@@ -36,6 +36,7 @@
 #include "saddle/losses/logit_margin.hpp"
 
 #include "saddle/projections/box_only.hpp"
+#include "saddle/projections/l0.hpp"
 #include "saddle/projections/l1.hpp"
 #include "saddle/projections/l2.hpp"
 #include "saddle/projections/linf.hpp"

@@ -36,6 +36,11 @@ inline constexpr pgd_settings pgd_l2{.epsilon = 1, .step_size = .2, .steps = 10}
 /// elements.
 inline constexpr pgd_settings pgd_l1{.epsilon = 10, .step_size = 1, .steps = 20};
 
+/// PGD0 (Croce & Hein 2019, `sparse-imperceivable-attacks`): 10 pixels, 100 steps of 120,000 / 255, 10 restarts; the authors start at
+/// all pixels changed by up to .8. For pgd<l0>; set projection.channels for colour images.
+inline constexpr pgd_settings pgd_l0{
+    .epsilon = 10, .step_size = 120'000. / 255, .steps = 100, .restarts = 10, .keep = keep_rule::best, .early_stop = true};
+
 /// PGD (Madry et al. 2018): steps of the projection's steepest ascent on the loss from a random start, projected on ball ∩ range.
 template <class Projection = linf, class Loss = cross_entropy>
 [[nodiscard]] gradient_attack<Loss, Projection> pgd(const pgd_settings& s = {}, const Loss& loss = {}) {

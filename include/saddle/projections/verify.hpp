@@ -1,6 +1,7 @@
 #pragma once
 #include "saddle/core/images.hpp"
 #include "saddle/projections/box_only.hpp"
+#include "saddle/projections/l0.hpp"
 #include "saddle/projections/l1.hpp"
 #include "saddle/projections/l2.hpp"
 
@@ -58,6 +59,18 @@ template <class T>
     return distance(linf{}, x, z);
 }
 
+template <class T>
+[[nodiscard]] double distance(const l0& threat, std::span<const T> x, std::span<const T> z) {
+    const std::size_t pixels = x.size() / threat.channels;
+    std::size_t changed = 0;
+    for (std::size_t p = 0; p < pixels; ++p) {
+        bool any = false;
+        for (std::size_t e = p; e < x.size(); e += pixels) any = any || x[e] < z[e] || x[e] > z[e] || z[e] != z[e];
+        changed += any;
+    }
+    return static_cast<double>(changed);
+}
+
 /// A user's projection brings its own: `template <class T> static double distance(std::span<const T> x, std::span<const T> z)`.
 template <class P, class T>
     requires requires(std::span<const T> v) { P::distance(v, v); }
@@ -74,6 +87,8 @@ template <class P, class T>
             if (distance_excess(std::max(a, b), std::min(a, b), epsilon) > 0) return false;
         }
         return true;
+    } else if constexpr (std::is_same_v<P, l0>) {
+        return found <= epsilon;
     } else {
         return found == 0 || found * (1 + 0x1p-50) <= epsilon;
     }
