@@ -59,6 +59,11 @@
 #include "saddle/attacks/r_fgsm.hpp"
 #include "saddle/attacks/square.hpp"
 
+#include "saddle/certification/box.hpp"
+#include "saddle/certification/certify.hpp"
+#include "saddle/certification/deep_poly.hpp"
+#include "saddle/certification/zonotope.hpp"
+
 #include "saddle/data/augment.hpp"
 #include "saddle/data/load.hpp"
 

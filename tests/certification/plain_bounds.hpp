@@ -47,6 +47,7 @@ public:
     }
 
 private:
+    friend class plain_zonotope;
     const plan& plan_;
     std::span<const double> parameters_, buffers_;
     lower_slope rule_;
