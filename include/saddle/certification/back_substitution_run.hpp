@@ -178,21 +178,23 @@ void back_substitution<V>::through_convolution(std::size_t i) {
     offsets_.resize(node.columns);
     for (std::size_t k = 0; k < node.columns; ++k) {
         const std::size_t place = k / in.channels;
-        offsets_[k] = ((place / node.group * below.width + place % node.group) * in.channels + k % in.channels) * lanes_;
+        offsets_[k] =
+            ((place / node.group_columns * below.width + place % node.group_columns) * in.channels + k % in.channels) * lanes_;
     }
-    const std::size_t g = node.group, bottom = below.y + below.height, right = below.x + below.width;
-    for (std::size_t top = (below.y + w.padding) / g * g; top < bottom + w.padding; top += g)
-        for (std::size_t left = (below.x + w.padding) / g * g; left < right + w.padding; left += g) {
+    const std::size_t rows = node.group_rows, across = node.group_columns;
+    const std::size_t bottom = below.y + below.height + w.padding, right = below.x + below.width + w.padding;
+    for (std::size_t top = (below.y + w.padding) / rows * rows; top < bottom; top += rows)
+        for (std::size_t left = (below.x + w.padding) / across * across; left < right; left += across) {
             const double products = find_sources(i, top, left);
             const std::uint32_t* columns = nullptr;
             std::size_t count = 0;
-            if (g == 1) {
+            if (rows * across == 1) {
                 const std::size_t position = (top - w.padding) * in.width + left - w.padding;
                 columns = wanted.begin(position), count = wanted.count(position);
             } else {
                 columns_.clear();
-                for (std::size_t y = std::max(top, below.y + w.padding); y < std::min(top + g, bottom + w.padding); ++y)
-                    for (std::size_t x = std::max(left, below.x + w.padding); x < std::min(left + g, right + w.padding); ++x) {
+                for (std::size_t y = std::max(top, below.y + w.padding); y < std::min(top + rows, bottom); ++y)
+                    for (std::size_t x = std::max(left, below.x + w.padding); x < std::min(left + across, right); ++x) {
                         const std::size_t position = (y - w.padding) * in.width + x - w.padding;
                         for (std::size_t k = 0; k < wanted.count(position); ++k)
                             columns_.push_back(static_cast<std::uint32_t>(node.column(y, x, wanted.begin(position)[k])));
@@ -218,11 +220,11 @@ double back_substitution<V>::find_sources(std::size_t i, std::size_t top, std::s
     const auto& live = bounds_.live(i);
     double products = 0;
     sources_.clear();
-    for (std::size_t ky = top % w.stride; ky < w.height && ky <= top; ky += w.stride) {
-        const std::size_t oy = (top - ky) / w.stride;
+    for (std::size_t ky = top % node.row_step; ky < w.height && ky <= top; ky += node.row_step) {
+        const std::size_t oy = (top - ky) / node.row_step;
         if (oy < from.y || oy >= from.y + from.height) continue;
-        for (std::size_t kx = left % w.stride; kx < w.width && kx <= left; kx += w.stride) {
-            const std::size_t ox = (left - kx) / w.stride;
+        for (std::size_t kx = left % node.column_step; kx < w.width && kx <= left; kx += node.column_step) {
+            const std::size_t ox = (left - kx) / node.column_step;
             if (ox < from.x || ox >= from.x + from.width) continue;
             const std::size_t position = oy * node.shape.width + ox;
             sources_.push_back({at(i, oy, ox), node.backward_row(ky, kx, 0), live.begin(position), live.count(position)});

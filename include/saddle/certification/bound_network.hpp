@@ -17,12 +17,14 @@ struct bound_node {
     std::size_t consumers = 0;         ///< nodes that read it
     bool constants_in_reader = false;  ///< its only reader is an activation, whose pass adds this node's constants too
     std::size_t outputs_padded = 0;    ///< output channels of the packed weights
-    /// Neighbouring inputs whose coefficients are summed together, per axis: 1, or the stride where channels are few.
-    std::size_t group = 1;
-    std::size_t columns = 0;            ///< backward columns: group² times the input channels
-    lane_vector<T> forward_weights{};   ///< convolution: [tap][input channel][output channel, padded]
-    lane_vector<T> backward_weights{};  ///< convolution: [tap row / group][tap column / group][output channel][backward column]
-    std::vector<T> scale{}, shift{};    ///< per channel; convolution: shift is the bias
+    /// Rows and columns of inputs whose coefficients are summed together, since the same outputs read them: the whole input of a window
+    /// that covers it, a stride's worth where channels are few, else single positions.
+    std::size_t group_rows = 1, group_columns = 1;
+    std::size_t row_step = 1, column_step = 1;  ///< of the window on the way back: its stride, or the whole input
+    std::size_t columns = 0;                    ///< backward columns: a group's input values
+    lane_vector<T> forward_weights{};           ///< convolution: [tap][input channel][output channel, padded]
+    lane_vector<T> backward_weights{};          ///< convolution: [tap group][output channel][backward column]
+    std::vector<T> scale{}, shift{};            ///< per channel; convolution: shift is the bias
 
     /// Neurons: values of the output.
     [[nodiscard]] std::size_t size() const { return shape.size(); }
@@ -31,13 +33,13 @@ struct bound_node {
     [[nodiscard]] std::size_t terms(extents in) const { return in.channels * window.height * window.width; }
     /// Backward column of input channel c at a tap's place within its group.
     [[nodiscard]] std::size_t column(std::size_t ky, std::size_t kx, std::size_t c) const {
-        return group == 1 ? c : (ky % group * group + kx % group) * (columns / (group * group)) + c;
+        const std::size_t places = group_rows * group_columns;
+        return places == 1 ? c : (ky % group_rows * group_columns + kx % group_columns) * (columns / places) + c;
     }
     /// The weights of output channel o at one tap, by backward column.
     [[nodiscard]] const T* backward_row(std::size_t ky, std::size_t kx, std::size_t o) const {
-        if (group == 1) return backward_weights.data() + ((ky * window.width + kx) * shape.channels + o) * columns;
-        const std::size_t across = (window.width + group - 1) / group;
-        return backward_weights.data() + ((ky / group * across + kx / group) * shape.channels + o) * columns;
+        const std::size_t across = (window.width + group_columns - 1) / group_columns;
+        return backward_weights.data() + ((ky / group_rows * across + kx / group_columns) * shape.channels + o) * columns;
     }
     /// Products in one input coefficient's sum on the way back.
     [[nodiscard]] std::size_t backward_terms() const {
@@ -140,13 +142,19 @@ private:
                 "plain sums: prepare the program with {.winograd = false}", "Winograd");
         const auto& job = unit.direct.forward;
         const std::size_t inputs = job.channels, outputs = node.shape.channels, taps = job.taps.size();
-        node.group = node.window.stride > 1 && inputs <= 4 ? node.window.stride : 1;
-        node.columns = node.group * node.group * inputs;
-        const auto groups = [&](std::size_t k) { return (k + node.group - 1) / node.group; };
+        const auto& w = node.window;
+        const auto in = program.list().tensors[program.list().steps[step].op.input].shape;
+        const bool covers = cpu_backend::covers_input(w, in);
+        node.row_step = covers ? w.height : w.stride;
+        node.column_step = covers ? w.width : w.stride;
+        if (covers || (w.stride > 1 && inputs <= 4)) node.group_rows = node.row_step, node.group_columns = node.column_step;
+        node.columns = node.group_rows * node.group_columns * inputs;
+        const auto groups = [](std::size_t k, std::size_t group) { return (k + group - 1) / group; };
         constexpr std::size_t register_values = lane_count<T>;
         node.outputs_padded = (outputs + register_values - 1) / register_values * register_values;
         node.forward_weights.assign(taps * inputs * node.outputs_padded, T(0));
-        node.backward_weights.assign(groups(node.window.height) * groups(node.window.width) * outputs * node.columns, T(0));
+        node.backward_weights.assign(
+            groups(w.height, node.group_rows) * groups(w.width, node.group_columns) * outputs * node.columns, T(0));
         node.shift.resize(outputs);
         for (const auto& tile : job.channel_tiles) {
             const auto* from = program.packed() + job.weights + tile.weights;
