@@ -62,6 +62,8 @@
 #include "saddle/certification/box.hpp"
 #include "saddle/certification/certify.hpp"
 #include "saddle/certification/deep_poly.hpp"
+#include "saddle/certification/ladder.hpp"
+#include "saddle/certification/largest_epsilon.hpp"
 #include "saddle/certification/zonotope.hpp"
 
 #include "saddle/data/augment.hpp"
