@@ -13,7 +13,8 @@ struct apgd_settings {
     /// 0: as `targets` says. n: aim at the n wrong classes of the largest clean logits, one after another, until the image is
     /// misclassified as anything (APGD-T; the reference takes 9). Fewer where the model has fewer.
     std::size_t target_classes = 0;
-    double rho = .75;              ///< share of steps that must raise the loss
+    std::size_t samples = 1;  ///< draws of the model's randomness that a gradient is the mean of (EOT; the reference's rand: 20)
+    double rho = .75;         ///< share of steps that must raise the loss
     bool larger_epsilons = false;  ///< L1: 3, 2 and 1 epsilon for 30, 30 and 40 % of the steps
     target_rule targets = target_rule::untargeted;
     keep_rule keep = keep_rule::last_success;
@@ -39,7 +40,7 @@ struct apgd_attack {
     std::string_view name = "APGD";
     LossType loss{};
     ProjectionType projection{};
-    std::size_t steps = 100, restarts = 1, target_classes = 0;
+    std::size_t steps = 100, restarts = 1, target_classes = 0, samples = 1;
     double rho = .75;
     bool larger_epsilons = false;
     target_rule targets = target_rule::untargeted;
@@ -77,6 +78,7 @@ struct apgd_attack {
         visit("steps", steps);
         visit("restarts", restarts);
         visit("target_classes", target_classes);
+        visit("samples", samples);
         visit("rho", rho);
         visit("larger_epsilons", larger_epsilons);
         visit("targets", name_of(targets));
@@ -91,6 +93,7 @@ struct apgd_attack {
         loss.validate(where);
         require(steps >= 1 && steps <= 100'000'000, where, "steps", "1 to 100000000", steps);
         require(restarts >= 1 && restarts <= 1'000'000, where, "restarts", "1 to 1000000", restarts);
+        require(samples >= 1 && samples <= 1'000'000, where, "samples", "1 to 1000000", samples);
         require(rho > 0 && rho <= 1, where, "rho", "a number in (0,1]", rho);
         require(target_classes == 0 || !targeted(), where, "target_classes of an attack with targets", 0, target_classes);
         require(!larger_epsilons || std::is_same_v<ProjectionType, l1>, where, "larger_epsilons", "false, except with l1",
@@ -115,6 +118,7 @@ template <class Projection = linf, class Loss = cross_entropy>
     attack.steps = s.steps;
     attack.restarts = s.restarts;
     attack.target_classes = s.target_classes;
+    attack.samples = s.samples;
     attack.rho = s.rho;
     attack.larger_epsilons = s.larger_epsilons;
     attack.targets = s.targets;

@@ -34,14 +34,12 @@ public:
           ball_(attack.projection, elements_, memory_.take<T>(ball_type::memory(elements_))), rule_(elements_),
           ranking_(attack.target_classes > 0 ? classes : 0) {}
 
-    /// One forward pass, and one backward pass if any lane is to move.
+    /// One forward pass, and one backward pass if any lane is to move; with samples > 1, so many of both.
     void step(job_type& job) {
         job_ = &job;
         record_.begin_step(job, attack_);
         if (job.any(lane_phase::loaded)) load();
-        session_.forward(z_.data(), logits_.data());
-        note_clean_logits();
-        evaluate();
+        look();
         bool any = false, all = true;
         for (std::size_t l = 0; l < lanes; ++l) {
             moves_[l] = job.running(l) && note(l);
@@ -49,7 +47,10 @@ public:
             all = all && moves_[l];
         }
         if (record_.any_takes()) copy_lanes<V>(z_.data(), job.adversarial, elements_, record_.take.data());
-        if (any) move(all);
+        if (any) {
+            if (attack_.samples == 1) differentiate(all);
+            move();
+        }
         place_starts();
     }
     void finish(job_type&, std::size_t l) { record_.finish(l); }
@@ -95,6 +96,26 @@ private:
         copy_lanes<V>(job_->x, z_.data(), elements_, fresh);
         ball_.centre(job_->x, epsilon_.data());
     }
+    /// Logits of the iterates and slopes of their loss; with samples > 1 the mean gradient over so many draws of the model's randomness,
+    /// loss and class being those of the last draw, as in the reference.
+    void look() {
+        for (std::size_t s = 0; s < attack_.samples; ++s) {
+            job_->forward(session_, z_.data(), logits_.data());
+            for (std::size_t l = 0; l < lanes; ++l)
+                if (job_->running(l) && (s == 0 || !at_[l].clean)) job_->count_forwards(l);
+            if (s == 0) note_clean_logits();
+            evaluate();
+            if (attack_.samples == 1) return;
+            session_.backward(slopes_.data(), spare_.data());
+            for (std::size_t i = 0; i < gradient_.size(); i += lanes) {
+                const V one = io::load(spare_.data() + i);
+                io::store(gradient_.data() + i, s == 0 ? one : io::load(gradient_.data() + i) + one);
+            }
+        }
+        const V share(T(1) / static_cast<T>(attack_.samples));
+        for (std::size_t i = 0; i < gradient_.size(); i += lanes)
+            io::store(gradient_.data() + i, share * io::load(gradient_.data() + i));
+    }
     void note_clean_logits() {
         if (!any_clean_) return;
         any_clean_ = false;
@@ -126,18 +147,17 @@ private:
     /// The iterate in hand, for one lane. True when it moves on along its gradient.
     bool note(std::size_t l) {
         auto& at = at_[l];
-        job_->count_forwards(l);
         if (at.clean) {
             at.clean = false;
             record_.note_clean(l, true);
-            if (record_.succeeded(l)) return end(l);
+            if (record_.succeeded(l) || !affords(l)) return end(l);
             begin_run(l);
             return false;
         }
         const auto& stage = stages_[at.stage];
         const bool last_stage = at.stage + 1 == stages_.size();
         if (last_stage) record_.note(l, at.run, at.run * (stage.steps + 1) + at.step, true, at.step == stage.steps);
-        if (record_.done(l)) return end(l);
+        if (record_.done(l) || !affords(l)) return end(l);
         if (at.step < stage.steps) return true;
         if (!last_stage) {
             note_best(l, false);
@@ -148,6 +168,10 @@ private:
             begin_run(l);
         }
         return false;
+    }
+    /// Whether lane l has enough of its budgets left for another step.
+    [[nodiscard]] bool affords(std::size_t l) const {
+        return job_->forwards_left(l) >= attack_.samples && job_->gradients_left(l) >= attack_.samples;
     }
     bool end(std::size_t l) {
         job_->phase[l] = lane_phase::ended;
@@ -176,17 +200,19 @@ private:
         return true;
     }
 
-    /// One step of the lanes that move; the others may move too, where nobody reads it.
-    void move(bool all) {
+    void differentiate(bool all) {
         if (!all)
             for (std::size_t i = 0; i < classes_ * lanes; ++i)
                 if (!moves_[i % lanes]) slopes_[i] = T(0);
         session_.backward(slopes_.data(), gradient_.data());
+    }
+    /// One step of the lanes that move; the others may move too, where nobody reads it.
+    void move() {
         alignas(lane_alignment) T better[lanes], jumps[lanes], first[lanes], moving[lanes];
         for (std::size_t l = 0; l < lanes; ++l) {
             moving[l] = moves_[l] ? T(1) : T(0);
             better[l] = moves_[l] && note_best(l, true) ? T(1) : T(0);
-            if (moves_[l]) job_->count_gradients(l);
+            if (moves_[l]) job_->count_gradients(l, attack_.samples);
         }
         copy_lanes<V>(z_.data(), best_.data(), elements_, better);
         copy_lanes<V>(gradient_.data(), best_gradient_.data(), elements_, better);

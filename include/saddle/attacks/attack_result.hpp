@@ -9,7 +9,7 @@ enum class attack_status : std::uint8_t {
     succeeded,   ///< the returned image is misclassified (targeted: classified as the target)
     not_finite,  ///< no success, and the model gave NaN or infinite logits or gradients at some iterate
     rejected,    ///< the result did not pass the check apart from the attack; the clean image is returned
-    not_begun    ///< the deadline came first; the clean image is returned
+    not_begun    ///< the deadline, or the end of its budget, came first; the clean image is returned
 };
 
 /// Loss and success of every iterate, image by image: entry (i, c) stands at i * columns + c.
@@ -32,6 +32,22 @@ struct attack_trace {
     }
 };
 
+/// Sum of what was spent on all images beyond what had been before; `before` may be empty.
+[[nodiscard]] inline std::uint64_t spent_since(std::span<const std::uint64_t> now, std::span<const std::uint64_t> before) {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < now.size(); ++i) sum += now[i] - (before.empty() ? 0 : before[i]);
+    return sum;
+}
+
+/// One part of an attack that is made of others, and what is left after it.
+struct attack_stage {
+    std::string name;
+    std::size_t attacked = 0, successes = 0;  ///< images that it was given, and those of them that it fooled
+    std::size_t left = 0;                     ///< images that neither it nor a part before has fooled
+    std::uint64_t gradient_calls = 0, forward_calls = 0;
+    double seconds = 0;
+};
+
 /// What an attack returns for N images. With examples_only, all but `adversarial` and the counts is empty.
 template <class T>
 struct attack_result {
@@ -49,6 +65,7 @@ struct attack_result {
     std::size_t rejected = 0;                             ///< images whose status is `rejected`
     std::string rejection;                                ///< why the first of them was
     attack_trace<T> trace;                                ///< with run_settings::trace
+    std::vector<attack_stage> stages;                     ///< of attacks that are made of others
 
     /// Share of images attacked successfully, in [0,1].
     [[nodiscard]] double success_rate() const {

@@ -38,6 +38,12 @@ struct block_job {
     std::array<T*, Lanes> trace_loss{};  ///< the image's row of the trace, or null
     std::array<std::uint8_t*, Lanes> trace_success{};
 
+    /// A forward pass of all lanes; a model with randomness of its own draws anew, by each lane's id and the passes spent on it.
+    template <class S>
+    void forward(S& session, const T* images, T* logits) const {
+        if constexpr (requires { session.redraw(ids.data(), forwards.data()); }) session.redraw(ids.data(), forwards.data());
+        session.forward(images, logits);
+    }
     [[nodiscard]] bool any(lane_phase p) const { return std::find(phase.begin(), phase.end(), p) != phase.end(); }
     [[nodiscard]] bool running(std::size_t l) const { return phase[l] == lane_phase::running; }
 

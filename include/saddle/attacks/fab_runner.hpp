@@ -157,7 +157,7 @@ private:
             else
                 this->job_->count_forwards(l);
         }
-        this->session_.forward(z_.data(), this->logits_.data());
+        this->job_->forward(this->session_, z_.data(), this->logits_.data());
     }
 
     /// For each lane the nearest of the linearised boundaries between the label and another class (FAB-T: the target).

@@ -35,7 +35,7 @@ public:
         record_.begin_step(job, attack_);
         judges_all_ = attack_.keep != keep_rule::last || attack_.early_stop || job.settings->limited();
         if (job.any(lane_phase::loaded)) load();
-        session_.forward(z_.data(), logits_.data());
+        job.forward(session_, z_.data(), logits_.data());
         each([&](std::size_t l) { job.count_forwards(l); });
         if (any_clean_) note_clean_logits();
         evaluate();

@@ -7,6 +7,32 @@
 
 namespace saddle::detail {
 
+/// An attack's result with room for everything that the settings ask for.
+template <class T, class A>
+[[nodiscard]] attack_result<T> make_result(const A& attack, const basic_images<T>& x, const run_settings& settings) {
+    attack_result<T> result;
+    const std::size_t count = x.size();
+    result.adversarial = basic_images<T>(count, x.each());
+    result.gradients.assign(settings.gradients_spent.begin(), settings.gradients_spent.end());
+    result.forwards.assign(settings.forwards_spent.begin(), settings.forwards_spent.end());
+    result.gradients.resize(count);
+    result.forwards.resize(count);
+    if (attack.targeted()) result.targets.resize(count);
+    if (settings.examples_only) return result;
+    result.success.resize(count);
+    result.status.resize(count);
+    result.clean_predictions.resize(count);
+    result.adversarial_predictions.resize(count);
+    result.loss.resize(count);
+    if constexpr (requires { attack.trace_columns(); })
+        if (settings.trace) {
+            result.trace.columns = attack.trace_columns();
+            result.trace.loss.resize(count * result.trace.columns);
+            result.trace.success.resize(count * result.trace.columns);
+        }
+    return result;
+}
+
 /// Runs an attack on all images: every thread keeps a block of lanes busy, stores the lanes whose example is over and puts the
 /// next waiting example into them. Which lane, thread and step an example meets changes none of its bits.
 template <class A, class P, class T>
@@ -19,25 +45,7 @@ public:
     lane_driver(const A& attack, const P& program, const basic_images<T>& x, const labels& y, const run_settings& settings,
                 attack_result<T>& result)
         : attack_(attack), program_(program), x_(x), y_(y), settings_(settings), result_(result),
-          judged_(!settings.examples_only) {
-        const std::size_t count = x.size();
-        result.adversarial = basic_images<T>(count, x.each());
-        result.gradients.resize(count);
-        result.forwards.resize(count);
-        if (attack.targeted()) result.targets.resize(count);
-        if (!judged_) return;
-        result.success.resize(count);
-        result.status.resize(count);
-        result.clean_predictions.resize(count);
-        result.adversarial_predictions.resize(count);
-        result.loss.resize(count);
-        if constexpr (requires { attack.trace_columns(); })
-            if (settings.trace) {
-                result.trace.columns = attack.trace_columns();
-                result.trace.loss.resize(count * result.trace.columns);
-                result.trace.success.resize(count * result.trace.columns);
-            }
-    }
+          judged_(!settings.examples_only) {}
 
     void run(worker_pool& pool) {
         pool.for_each(std::min(pool.size(), (x_.size() + lanes - 1) / lanes), [&](std::size_t, std::size_t) {
@@ -48,8 +56,8 @@ public:
                 throw;
             }
         });
-        for (const auto n : result_.gradients) result_.gradient_calls += n;
-        for (const auto n : result_.forwards) result_.forward_calls += n;
+        result_.gradient_calls = spent_since(result_.gradients, settings_.gradients_spent);
+        result_.forward_calls = spent_since(result_.forwards, settings_.forwards_spent);
     }
 
 private:
@@ -81,7 +89,7 @@ private:
         for (std::size_t l = 0; l < lanes; ++l) {
             if (job.phase[l] != lane_phase::idle) continue;
             std::size_t i = next_.fetch_add(1);
-            for (; i < x_.size() && settings_.expired(); i = next_.fetch_add(1)) leave(i);
+            for (; i < x_.size() && (settings_.expired() || spent(i)); i = next_.fetch_add(1)) leave(i);
             if (i >= x_.size()) {
                 empty_ = true;
                 break;
@@ -96,7 +104,8 @@ private:
             job.epsilon[l] = settings_.epsilons.empty() ? static_cast<double>(attack_.projection.epsilon) : settings_.epsilons[i];
             if constexpr (requires { attack_.step_size; }) job.step_size[l] = static_cast<T>(attack_.step_size);
             if (!settings_.step_sizes.empty()) job.step_size[l] = static_cast<T>(settings_.step_sizes[i]);
-            job.gradients[l] = job.forwards[l] = 0;
+            job.forwards[l] = result_.forwards[i];
+            job.gradients[l] = result_.gradients[i];
             if (result_.trace.columns > 0) {
                 job.trace_loss[l] = result_.trace.loss.data() + i * result_.trace.columns;
                 job.trace_success[l] = result_.trace.success.data() + i * result_.trace.columns;
@@ -134,8 +143,17 @@ private:
         return stored;
     }
 
-    /// An example that the deadline leaves as it is.
+    /// Whether earlier runs have used up an example's budget.
+    [[nodiscard]] bool spent(std::size_t i) const {
+        const auto over = [i](std::uint64_t allowed, std::span<const std::uint64_t> before) {
+            return allowed > 0 && !before.empty() && before[i] >= allowed;
+        };
+        return over(settings_.max_forwards, settings_.forwards_spent) || over(settings_.max_gradients, settings_.gradients_spent);
+    }
+    /// An example that the deadline or its budget leaves as it is.
     void leave(std::size_t i) {
+        if (!settings_.forwards_spent.empty()) result_.forwards[i] = settings_.forwards_spent[i];
+        if (!settings_.gradients_spent.empty()) result_.gradients[i] = settings_.gradients_spent[i];
         std::copy_n(x_[i].data(), x_.each().size(), result_.adversarial[i].data());
         if (!result_.targets.empty()) result_.targets[i] = settings_.targets.empty() ? -1 : settings_.targets[i];
         if (judged_) {

@@ -51,7 +51,7 @@ protected:
 
     /// Logits, classes and margins (>= 0: what the attack wants) of the images in `z`. Lanes at the clean image get their target.
     void judge(const T* z) {
-        session_.forward(z, logits_.data());
+        job_->forward(session_, z, logits_.data());
         for (std::size_t l = 0; l < lanes; ++l) {
             if (!job_->running(l)) continue;
             job_->count_forwards(l);

@@ -37,6 +37,8 @@ void require_valid_run(const A& attack, std::size_t classes, const basic_images<
     fits(settings.ids.size(), "number of ids");
     fits(settings.epsilons.size(), "number of epsilons");
     fits(settings.step_sizes.size(), "number of step_sizes");
+    fits(settings.forwards_spent.size(), "number of forwards_spent");
+    fits(settings.gradients_spent.size(), "number of gradients_spent");
     for (const double e : settings.epsilons) require_epsilon(e, where);
     for (const double s : settings.step_sizes) require(s > 0 && s <= 1e6, where, "step_sizes", "numbers in (0, 1e6]", s);
     if (attack.targets == target_rule::given)
@@ -54,8 +56,11 @@ attack_result<T> run_attack(const A& attack, const P& program, const basic_image
     if constexpr (requires { attack.run(program, x, y, pool, settings); }) {
         return attack.run(program, x, y, pool, settings);
     } else {
-        attack_result<T> result;
-        lane_driver<A, P, T>(attack, program, x, y, settings, result).run(pool);
+        auto result = make_result<T>(attack, x, settings);
+        bool ran = false;
+        if constexpr (requires { program.run_whole(attack, x, y, settings, result); })
+            ran = program.run_whole(attack, x, y, settings, result);
+        if (!ran) lane_driver<A, P, T>(attack, program, x, y, settings, result).run(pool);
         if (settings.examples_only) return result;
         result.distances.resize(x.size());
         for (std::size_t i = 0; i < x.size(); ++i)

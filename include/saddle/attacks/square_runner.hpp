@@ -25,7 +25,7 @@ public:
         job_ = &job;
         record_.begin_step(job, attack_);
         if (job.any(lane_phase::loaded)) load();
-        session_.forward(z_.data(), logits_.data());
+        job.forward(session_, z_.data(), logits_.data());
         evaluate();
         for (std::size_t l = 0; l < lanes; ++l)
             if (job.running(l)) note(l);

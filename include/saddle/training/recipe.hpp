@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/core/error.hpp"
+#include "saddle/core/fingerprint.hpp"
 #include "saddle/data/dataset.hpp"
 #include "saddle/nn/plan.hpp"
 
@@ -56,6 +57,9 @@ private:
         if constexpr (requires { p.kappa; }) (*this)("kappa", p.kappa);
         if constexpr (requires { p.few_classes; }) (*this)("few_classes", p.few_classes);
         if constexpr (requires { p.largest; }) (*this)("largest", p.largest);
+        if constexpr (requires { p.slope; }) (*this)("slope", p.slope);
+        if constexpr (requires { p.bound_at; }) (*this)("bound_at", p.bound_at);
+        if constexpr (requires { p.hidden; }) (*this)("hidden", p.hidden);
     }
     template <class Value>
     static std::string written(const Value& value) {
@@ -74,23 +78,6 @@ private:
     std::map<std::string, std::string> entries_;
     std::string prefix_;
 };
-
-/// A 64-bit fingerprint of bytes; not meant to resist anyone who looks for collisions.
-[[nodiscard]] inline std::uint64_t fingerprint(std::span<const std::byte> bytes, std::uint64_t start = 0) {
-    std::uint64_t sums[4] = {start ^ bytes.size(), 1, 2, 3};
-    const auto mix = [](std::uint64_t sum, std::uint64_t word) {
-        sum = (sum ^ word) * 0x9E3779B97F4A7C15u;
-        return sum ^ (sum >> 29);
-    };
-    std::size_t i = 0;
-    for (; i + 32 <= bytes.size(); i += 32) {
-        std::uint64_t words[4];
-        std::copy_n(bytes.data() + i, 32, reinterpret_cast<std::byte*>(words));
-        for (int k = 0; k < 4; ++k) sums[k] = mix(sums[k], words[k]);
-    }
-    for (; i < bytes.size(); ++i) sums[0] = mix(sums[0], std::to_integer<std::uint64_t>(bytes[i]));
-    return mix(mix(mix(sums[0], sums[1]), sums[2]), sums[3]);
-}
 
 /// The data set's part of a recipe: name, sizes and a fingerprint of all pixels and labels.
 inline void describe_data(recipe& r, const dataset& data) {
