@@ -24,20 +24,27 @@ struct objective_state<Objective, T> {
 
 }  // namespace detail
 
+/// What an objective may look at before the first step of an epoch: all data, and the weights so far.
+template <class Model>
+struct epoch_context {
+    const Model& model;
+    const dataset& data;
+    schedule_position position;
+    worker_pool& pool;
+};
+
 /// What an objective carries from step to step (a perturbation or an epsilon per example, class centres): its `state<T>`, or
 /// nothing.
 template <class O, class T>
 using objective_state = typename detail::objective_state<O, T>::type;
 
-/// An objective: one step's loss and gradients.
-///   template <class Model> objective_result differentiate(const training_context<Model>&, state&) const;   // adds to
-///   context.gradient()
-/// and as wanted
-///   template <class T> struct state { template <class Archive> void fields(Archive&&); };   // saved in checkpoints
-///   template <class T> state<T> start(const dataset& train) const;                          // once, before the first step
-///   void validate(std::string_view where) const;                                                                     // throws
-///   invalid_argument template <class V> void describe(V&& visit) const;                                      // what a
-///   checkpoint must match
+/// An objective: one step's loss and gradients, `differentiate(const training_context<Model>&, state&) const`, which adds to
+/// context.gradient() and returns an objective_result.
+///
+/// As wanted: `template <class T> struct state` with `fields(archive)`, saved in checkpoints; `start<T>(train) const`, its value
+/// before the first step; `begin_epoch(const epoch_context<Model>&, state&) const`, called before the first step of every epoch, which
+/// may throw `interrupted`; `measures(const state&) const`, a vector of measures for the epoch's record; `validate(where) const`,
+/// which throws invalid_argument; `describe(visit) const`, what a checkpoint must match.
 template <class O, class Model>
 concept Objective = requires(const O& o, const training_context<Model>& context,
                              objective_state<O, typename Model::value_type>& state) {

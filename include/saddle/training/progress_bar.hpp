@@ -51,6 +51,7 @@ public:
     }
     void epoch_end(const epoch_record& r) {
         draw(r.epoch, r.epochs, 1, r.loss, r.accuracy, r.learning_rate, r.examples_per_second());
+        for (const auto& m : r.measures) *out_ << "  " << m.name << ' ' << std::setprecision(4) << m.value;
         *out_ << '\n' << std::flush;
     }
 

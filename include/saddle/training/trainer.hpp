@@ -68,7 +68,7 @@ public:
         std::vector<std::uint32_t> order;
         while (position_.epoch < settings_.epochs && !result_.stopped) {
             if (interruption::requested()) stop_for_user();
-            if (position_.step == 0) detail::notify_epoch_begin(observers_, position_, *this);
+            if (position_.step == 0) begin_epoch(pool);
             if (position_.step == 0 || order.empty()) order = order_of(position_.epoch);
             finish(step(order, program, pool));
         }
@@ -140,6 +140,18 @@ private:
         else
             objective_state_ = {};
         gradient_.resize(model_->structure().parameter_count);
+    }
+    void begin_epoch(worker_pool& pool) {
+        detail::notify_epoch_begin(observers_, position_, *this);
+        if constexpr (requires(const epoch_context<Model>& at) { objective_.begin_epoch(at, objective_state_); }) {
+            const auto begin = std::chrono::steady_clock::now();
+            try {
+                objective_.begin_epoch(epoch_context<Model>{*model_, *data_, position_, pool}, objective_state_);
+            } catch (const interrupted&) {
+                stop_for_user();
+            }
+            sums_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        }
     }
     std::vector<std::uint32_t> order_of(std::size_t epoch) const {
         if (settings_.shuffle)
@@ -229,13 +241,15 @@ private:
         save_reason reason = save_reason::step;
         if (position_.step == position_.steps_per_epoch) {
             const double examples = static_cast<double>(sums_.examples);
-            const epoch_record epoch{position_.epoch,
-                                     settings_.epochs,
-                                     sums_.examples,
-                                     sums_.loss / examples,
-                                     static_cast<double>(correct_) / examples,
-                                     sums_.learning_rate,
-                                     sums_.seconds};
+            epoch_record epoch{position_.epoch,
+                               settings_.epochs,
+                               sums_.examples,
+                               sums_.loss / examples,
+                               static_cast<double>(correct_) / examples,
+                               sums_.learning_rate,
+                               sums_.seconds};
+            if constexpr (requires { objective_.measures(objective_state_); })
+                epoch.measures = objective_.measures(objective_state_);
             result_.epochs.add(epoch);
             position_.step = 0;
             ++position_.epoch;
