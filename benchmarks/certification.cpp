@@ -2,63 +2,21 @@
 //   certification DATA WEIGHTS [benchmark options]
 // DATA holds mnist/ and cifar10/; networks that WEIGHTS lacks are trained first (two epochs) and saved there, for other tools to read.
 #include "peak.hpp"
-#include "saddle/attacks/pgd.hpp"
-#include "saddle/backend/cpu/cpu.hpp"
 #include "saddle/certification/box.hpp"
 #include "saddle/certification/certify.hpp"
 #include "saddle/certification/deep_poly.hpp"
-#include "saddle/data/load.hpp"
-#include "saddle/io/weights.hpp"
-#include "saddle/nn/networks/conv_small.hpp"
 #include "saddle/nn/networks/resnet.hpp"
 #include "saddle/nn/networks/small_cnn.hpp"
-#include "saddle/training/objectives/adversarial.hpp"
-#include "saddle/training/objectives/natural.hpp"
-#include "saddle/training/optimizers.hpp"
-#include "saddle/training/progress_bar.hpp"
-#include "saddle/training/schedules.hpp"
-#include "saddle/training/trainer.hpp"
+#include "trained.hpp"
 
-#include <filesystem>
+#include <iostream>
 
 namespace {
 
 using namespace saddle;
-
-using dense_6x100 = sequential<flatten, linear<100>, relu, linear<100>, relu, linear<100>, relu, linear<100>, relu, linear<100>,
-                               relu, linear<100>, relu, linear<10>>;
-/// Two residual blocks on CIFAR shapes: 14,436 neurons.
-using two_blocks = sequential<
-    conv2d<16, 3, stride<2>, padding<1>>, relu, residual<sequential<conv2d<16, 3, padding<1>>, relu, conv2d<16, 3, padding<1>>>>,
-    relu, residual<sequential<conv2d<16, 3, stride<2>, padding<1>>, relu, conv2d<16, 3, padding<1>>>, conv2d<16, 1, stride<2>>>,
-    relu, flatten, linear<100>, relu, linear<10>>;
+using benchmarks::dense_6x100, benchmarks::two_blocks;
 
 std::string data_folder, weights_folder;
-
-/// A network of one name: from the folder of weights, or trained naturally or by Madry at `epsilon`.
-template <class Network, class Shape>
-model<Network, Shape, backend::cpu> trained(const std::string& name, const split_dataset& data, double epsilon,
-                                            std::size_t images) {
-    model<Network, Shape, backend::cpu> m(1);
-    const std::string path = weights_folder + '/' + name + ".safetensors";
-    if (std::filesystem::exists(path)) {
-        load_weights(m, path);
-        return m;
-    }
-    const auto fit = [&](const auto& objective) {
-        dataset part = data.train;
-        part.x = part.x.slice(0, std::min(images, part.x.size()));
-        part.y.resize(part.x.size());
-        trainer t(m, objective, adam{.learning_rate = 1e-3}, schedules::constant{}, {.epochs = 2, .batch_size = 128, .seed = 1});
-        (void)t.fit(part);
-    };
-    if (epsilon > 0)
-        fit(objectives::adversarial(pgd({.epsilon = epsilon, .step_size = epsilon / 4, .steps = 7})));
-    else
-        fit(objectives::natural{});
-    save_weights(m, path);
-    return m;
-}
 
 /// Correctly classified test images, one analysis after another.
 template <class Domain, class Model>
@@ -116,7 +74,8 @@ void add(const std::string& name, std::shared_ptr<Model> m, std::shared_ptr<spli
 
 template <class Network, class Shape>
 auto share(const std::string& name, const split_dataset& data, double epsilon, std::size_t images = all_examples) {
-    return std::make_shared<model<Network, Shape, backend::cpu>>(trained<Network, Shape>(name, data, epsilon, images));
+    return std::make_shared<model<Network, Shape, backend::cpu>>(
+        benchmarks::trained<Network, Shape>(weights_folder, name, data, epsilon, images));
 }
 
 }  // namespace

@@ -1,0 +1,53 @@
+#pragma once
+#include "saddle/attacks/pgd.hpp"
+#include "saddle/backend/cpu/cpu.hpp"
+#include "saddle/data/load.hpp"
+#include "saddle/io/weights.hpp"
+#include "saddle/nn/networks/conv_small.hpp"
+#include "saddle/training/objectives/adversarial.hpp"
+#include "saddle/training/objectives/natural.hpp"
+#include "saddle/training/optimizers.hpp"
+#include "saddle/training/schedules.hpp"
+#include "saddle/training/trainer.hpp"
+
+#include <filesystem>
+
+/// Networks that the certification programs share, and their weights.
+namespace benchmarks {
+
+using namespace saddle;
+
+using dense_6x100 = sequential<flatten, linear<100>, relu, linear<100>, relu, linear<100>, relu, linear<100>, relu, linear<100>,
+                               relu, linear<100>, relu, linear<10>>;
+/// Two residual blocks on CIFAR shapes: 14,436 neurons.
+using two_blocks = sequential<
+    conv2d<16, 3, stride<2>, padding<1>>, relu, residual<sequential<conv2d<16, 3, padding<1>>, relu, conv2d<16, 3, padding<1>>>>,
+    relu, residual<sequential<conv2d<16, 3, stride<2>, padding<1>>, relu, conv2d<16, 3, padding<1>>>, conv2d<16, 1, stride<2>>>,
+    relu, flatten, linear<100>, relu, linear<10>>;
+
+/// A network of one name: from the folder of weights, or trained naturally or by Madry at `epsilon`.
+template <class Network, class Shape>
+model<Network, Shape, backend::cpu> trained(const std::string& folder, const std::string& name, const split_dataset& data,
+                                            double epsilon, std::size_t images = all_examples) {
+    model<Network, Shape, backend::cpu> m(1);
+    const std::string path = folder + '/' + name + ".safetensors";
+    if (std::filesystem::exists(path)) {
+        load_weights(m, path);
+        return m;
+    }
+    const auto fit = [&](const auto& objective) {
+        dataset part = data.train;
+        part.x = part.x.slice(0, std::min(images, part.x.size()));
+        part.y.resize(part.x.size());
+        trainer t(m, objective, adam{.learning_rate = 1e-3}, schedules::constant{}, {.epochs = 2, .batch_size = 128, .seed = 1});
+        (void)t.fit(part);
+    };
+    if (epsilon > 0)
+        fit(objectives::adversarial(pgd({.epsilon = epsilon, .step_size = epsilon / 4, .steps = 7})));
+    else
+        fit(objectives::natural{});
+    save_weights(m, path);
+    return m;
+}
+
+}  // namespace benchmarks
