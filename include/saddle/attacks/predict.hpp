@@ -38,6 +38,16 @@ predictions<T> run_prediction(const P& program, const basic_images<T>& x, worker
     predictions<T> result;
     result.classes.resize(count);
     result.logits.resize(count * classes);
+    if constexpr (requires { program.logits(x, std::span<T>(result.logits)); }) {
+        check_stop(settings, "predict");
+        program.logits(x, std::span<T>(result.logits));
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto top = find_top<T>(result.logits.data() + i * classes, classes, 1);
+            result.classes[i] = top.valid ? static_cast<std::int32_t>(top.index) : -1;
+            result.not_finite += result.classes[i] < 0;
+        }
+        return result;
+    }
     struct worker_state {
         session network;
         lane_vector<T> x, logits;

@@ -39,8 +39,9 @@ enum class target_rule {
 /// The target of one lane. `logits` points at the lane's class 0, classes `stride` apart (read by the rules that need them; NaN
 /// is never chosen while another class is there). Equals go to the lower class. K >= 2.
 template <class T>
-[[nodiscard]] std::int32_t choose_target(target_rule rule, std::int32_t label, std::int32_t given, std::size_t classes,
-                                         const T* logits, std::size_t stride, const random_stream& draws, std::uint64_t id) {
+[[nodiscard]] SADDLE_HOST_DEVICE std::int32_t choose_target(target_rule rule, std::int32_t label, std::int32_t given,
+                                                            std::size_t classes, const T* logits, std::size_t stride,
+                                                            const random_stream& draws, std::uint64_t id) {
     const auto k = static_cast<std::int32_t>(classes);
     switch (rule) {
     case target_rule::untargeted:

@@ -10,7 +10,7 @@
 namespace saddle {
 
 /// Standard normal draw for (example, element): Box-Muller on two words of its own, in double.
-[[nodiscard]] inline double normal(const random_stream& stream, std::uint64_t example, std::uint64_t element) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline double normal(const random_stream& stream, std::uint64_t example, std::uint64_t element) {
     const auto words = stream.quad(example, element / 2);
     const std::size_t pair = 2 * (element % 2);
     const double u = (words[pair] + 0.5) * 0x1p-32, v = (words[pair + 1] + 0.5) * 0x1p-32;

@@ -19,6 +19,17 @@ void for_each_quad(const random_stream& stream, const std::uint64_t* ids, std::s
     }
 }
 
+/// x + radius · U[-1,1) from one word of the stream; leaf formula of every backend.
+template <class T>
+[[nodiscard]] SADDLE_HOST_DEVICE inline T uniform_around(T x, T radius, std::uint32_t word) {
+    return x + radius * (2 * static_cast<T>(random_stream::to_unit(word)) - 1);
+}
+/// x ± size by one word's highest bit.
+template <class T>
+[[nodiscard]] SADDLE_HOST_DEVICE inline T sign_around(T x, T size, std::uint32_t word) {
+    return x + (word >> 31 ? size : -size);
+}
+
 /// v = x + radius · U[-1,1): element e of a lane uses draw e of its example. [elements][lane]; radius [lane].
 template <class V>
 void add_uniform(const random_stream& stream, const std::uint64_t* ids, std::size_t elements, const lane_scalar<V>* x,
@@ -29,7 +40,7 @@ void add_uniform(const random_stream& stream, const std::uint64_t* ids, std::siz
         for (std::size_t i = 0; i < 4 && 4 * q + i < elements; ++i)
             for (std::size_t l = 0; l < lanes; ++l) {
                 const std::size_t at = (4 * q + i) * lanes + l;
-                v[at] = x[at] + radius[l] * (2 * static_cast<T>(random_stream::to_unit(words[i][l])) - 1);
+                v[at] = uniform_around(x[at], radius[l], words[i][l]);
             }
     });
 }
@@ -43,7 +54,7 @@ void add_random_sign(const random_stream& stream, const std::uint64_t* ids, std:
         for (std::size_t i = 0; i < 4 && 4 * q + i < elements; ++i)
             for (std::size_t l = 0; l < lanes; ++l) {
                 const std::size_t at = (4 * q + i) * lanes + l;
-                v[at] = x[at] + (words[i][l] >> 31 ? size : -size);
+                v[at] = sign_around(x[at], size, words[i][l]);
             }
     });
 }

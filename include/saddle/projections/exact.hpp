@@ -32,7 +32,7 @@ template <class T>
 ///
 /// x in [0,1] [lane], epsilon >= 0 [lane]. Rounding x ± epsilon alone leaves the real ball for most pixels at .1 and .3.
 template <class V>
-void linf_interval(const lane_scalar<V>* x, const double* epsilon, lane_scalar<V>* lo, lane_scalar<V>* hi) {
+SADDLE_HOST_DEVICE void linf_interval(const lane_scalar<V>* x, const double* epsilon, lane_scalar<V>* lo, lane_scalar<V>* hi) {
     using W = wide<V>;
     using D = typename W::value;
     using D_lanes = lane_values<D>;
@@ -61,10 +61,12 @@ void linf_interval(const lane_scalar<V>* x, const double* epsilon, lane_scalar<V
 }
 
 /// Factor that turns a sum of `terms` rounded non-negative doubles into an upper bound of the real sum.
-[[nodiscard]] inline double sum_bound(std::size_t terms) { return 1 + static_cast<double>(terms + 4) * 0x1p-52; }
+[[nodiscard]] SADDLE_HOST_DEVICE inline double sum_bound(std::size_t terms) {
+    return 1 + static_cast<double>(terms + 4) * 0x1p-52;
+}
 
 /// A double not above the real square of `radius`.
-[[nodiscard]] inline double square_below(double radius) { return radius * radius * (1 - 0x1p-52); }
+[[nodiscard]] SADDLE_HOST_DEVICE inline double square_below(double radius) { return radius * radius * (1 - 0x1p-52); }
 
 /// One unit of rounding of T in [1/2,1]: how far a pixel moves when it is stored.
 template <class T>
@@ -72,18 +74,18 @@ inline constexpr double pixel_rounding = static_cast<double>(std::numeric_limits
 
 /// What a projection aims at before rounding: a little inside, so that the stored image rarely has to be pulled back.
 template <class T>
-[[nodiscard]] inline double rounded_radius(double radius) {
-    return radius * (1 - 2 * pixel_rounding<T>)-std::min(pixel_rounding<T>, radius * 0x1p-10);
+[[nodiscard]] SADDLE_HOST_DEVICE inline double rounded_radius(double radius) {
+    return radius * (1 - 2 * pixel_rounding<T>)-smaller(pixel_rounding<T>, radius * 0x1p-10);
 }
 
 template <class D>
-[[nodiscard]] inline D clip_to_range(const D& v) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline D clip_to_range(const D& v) {
     return smaller(larger(v, D(0)), D(1));
 }
 
 /// A point to project: NaN becomes x, and huge values are cut where squares still fit a double.
 template <class D>
-[[nodiscard]] inline D usable_pixel(const D& v, const D& x) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline D usable_pixel(const D& v, const D& x) {
     return choose(v == v, smaller(larger(v, D(-1e15)), D(1e15)), x);
 }
 

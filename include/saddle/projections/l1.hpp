@@ -6,6 +6,25 @@
 
 namespace saddle {
 
+/// What a radius means for images stored as T of `elements` elements: bound and aim of the distance.
+template <class T>
+struct l1_limits {
+    double radius, bound, aim;
+    SADDLE_HOST_DEVICE l1_limits(double epsilon, std::size_t elements)
+        : radius(smaller(epsilon, 1e100)), bound(radius * (1 - 0x1p-52)), aim(rounded_radius<T>(radius) / sum_bound(elements)) {}
+};
+
+/// How far the range lets an element move in the direction of d.
+template <class D>
+[[nodiscard]] SADDLE_HOST_DEVICE inline D room_towards(const D& d, const D& x) {
+    return choose(d > D(0), D(1) - x, x);
+}
+/// How far an element moves: |d| less lambda, at most as far as the range allows.
+template <class D>
+[[nodiscard]] SADDLE_HOST_DEVICE inline D shortened_move(const D& distance, const D& lambda, const D& room) {
+    return smaller(larger(distance - lambda, D(0)), room);
+}
+
 /// The L1 balls of one block, cut with the data range.
 ///
 /// The nearest point of ball ∩ range to v moves element i by clip(|d_i| - lambda, 0, room_i) towards v, with the smallest
@@ -28,9 +47,10 @@ public:
     void centre(const T* x, const double* epsilon) {
         x_ = x;
         for (std::size_t l = 0; l < lanes; ++l) {
-            radius_.at[l] = std::min(epsilon[l], 1e100);
-            bound_.at[l] = radius_.at[l] * (1 - 0x1p-52);
-            aim_.at[l] = rounded_radius<T>(radius_.at[l]) / sum_bound(elements_);
+            const l1_limits<T> limits(epsilon[l], elements_);
+            radius_.at[l] = limits.radius;
+            bound_.at[l] = limits.bound;
+            aim_.at[l] = limits.aim;
         }
     }
 
@@ -93,12 +113,6 @@ private:
     using registers = typename W::registers;
     using masks = std::array<typename W::mask, W::parts>;
 
-    /// How far an element moves: |d| less lambda, at most as far as the range allows.
-    static D shortened(const D& distance, const D& lambda, const D& room) {
-        return smaller(larger(distance - lambda, D(0)), room);
-    }
-    static D room_towards(const D& d, const D& x) { return choose(d > D(0), D(1) - x, x); }
-
     void find_root(const T* v, const masks& inside, const registers& peak, registers& lambda) const {
         const D tolerance(1e-13 + (sum_bound(elements_) - 1));
         masks arrived = inside;
@@ -151,7 +165,7 @@ private:
             W::widen(v + e * lanes, at);
             for (std::size_t p = 0; p < W::parts; ++p) {
                 const D centre = W::load(x, p), here = usable_pixel(W::load(at, p), centre), d = here - centre;
-                const D move = shortened(magnitude(d), lambda[p], room_towards(d, centre));
+                const D move = shortened_move(magnitude(d), lambda[p], room_towards(d, centre));
                 W::store(at, p, clip_to_range(choose(inside[p], here, centre + choose(d < D(0), D(0) - move, move))));
             }
             W::narrow(at, out);

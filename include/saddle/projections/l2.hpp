@@ -6,6 +6,19 @@
 
 namespace saddle {
 
+/// What a radius means for images stored as T of `elements` elements: bound and aim of the square of the distance, and how far t shrinks at a
+/// time while a stored image is too far.
+template <class T>
+struct l2_limits {
+    double radius, bound, aim, tick;
+    SADDLE_HOST_DEVICE l2_limits(double epsilon, std::size_t elements)
+        : radius(epsilon < 1e-150 ? 0 : smaller(epsilon, 1e100)), bound(square_below(radius)) {  // its square is a normal double
+        const double rounded = rounded_radius<T>(radius);
+        aim = rounded * rounded / sum_bound(elements);
+        tick = smaller(pixel_rounding<T> * (1 + 1 / larger(radius, 1e-300)), 0x1p-10);
+    }
+};
+
 /// The L2 balls of one block, cut with the data range.
 ///
 /// The nearest point of ball ∩ range to v is clip(x + t (v - x)) with the largest t in [0,1] that keeps the distance <= epsilon:
@@ -26,12 +39,11 @@ public:
     void centre(const T* x, const double* epsilon) {
         x_ = x;
         for (std::size_t l = 0; l < lanes; ++l) {
-            const double radius = epsilon[l] < 1e-150 ? 0 : std::min(epsilon[l], 1e100);  // its square is a normal double
-            const double aim = rounded_radius<T>(radius);
-            radius_.at[l] = radius;
-            bound_.at[l] = square_below(radius);
-            aim_.at[l] = aim * aim / sum_bound(elements_);
-            tick_.at[l] = std::min(pixel_rounding<T> * (1 + 1 / std::max(radius, 1e-300)), 0x1p-10);
+            const l2_limits<T> limits(epsilon[l], elements_);
+            radius_.at[l] = limits.radius;
+            bound_.at[l] = limits.bound;
+            aim_.at[l] = limits.aim;
+            tick_.at[l] = limits.tick;
         }
     }
 

@@ -27,7 +27,7 @@ template <class V>
 /// A power of two per lane that brings a peak into the middle of T's range: neither its square nor its inverse overflows or
 /// vanishes.
 template <class V>
-[[nodiscard]] inline V safe_scale(const V& peak) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline V safe_scale(const V& peak) {
     using T = lane_scalar<V>;
     constexpr bool narrow = sizeof(T) == 4;
     const T small = narrow ? T(0x1p-50) : static_cast<T>(0x1p-400), large = T(1) / small;

@@ -35,15 +35,19 @@ struct wide {
         double at[lanes];
     };
 
-    [[nodiscard]] static value load(const buffer& b, std::size_t part) { return lane_values<value>::load(b.at + part * width); }
-    static void store(buffer& b, std::size_t part, const value& v) { lane_values<value>::store(b.at + part * width, v); }
-    static void widen(const T* from, buffer& to) {
+    [[nodiscard]] SADDLE_HOST_DEVICE static value load(const buffer& b, std::size_t part) {
+        return lane_values<value>::load(b.at + part * width);
+    }
+    SADDLE_HOST_DEVICE static void store(buffer& b, std::size_t part, const value& v) {
+        lane_values<value>::store(b.at + part * width, v);
+    }
+    SADDLE_HOST_DEVICE static void widen(const T* from, buffer& to) {
         for (std::size_t l = 0; l < lanes; ++l) to.at[l] = static_cast<double>(from[l]);
     }
-    static void narrow(const buffer& from, T* to) {
+    SADDLE_HOST_DEVICE static void narrow(const buffer& from, T* to) {
         for (std::size_t l = 0; l < lanes; ++l) to[l] = static_cast<T>(from.at[l]);
     }
-    [[nodiscard]] static registers all(double v) {
+    [[nodiscard]] SADDLE_HOST_DEVICE static registers all(double v) {
         registers r;
         for (auto& part : r) part = value(v);
         return r;
@@ -64,15 +68,15 @@ void for_each_wide(std::size_t elements, const lane_scalar<V>* a, const lane_sca
 
 /// |a| as a choice, so that one text serves numbers and registers.
 template <class V>
-[[nodiscard]] inline V magnitude(const V& a) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline V magnitude(const V& a) {
     return choose(a < V(0), V(0) - a, a);
 }
 template <class V>
-[[nodiscard]] inline V smaller(const V& a, const V& b) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline V smaller(const V& a, const V& b) {
     return choose(b < a, b, a);
 }
 template <class V>
-[[nodiscard]] inline V larger(const V& a, const V& b) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline V larger(const V& a, const V& b) {
     return choose(a < b, b, a);
 }
 

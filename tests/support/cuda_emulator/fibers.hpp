@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <setjmp.h>
 #include <stdexcept>
 #include <string>
 #include <ucontext.h>
@@ -67,6 +68,8 @@ enum class wait_for { nothing, block, warp };
 
 struct fiber {
     ucontext_t context{};
+    jmp_buf jump{};
+    bool entered = false;
     std::unique_ptr<char[]> stack;
     index3 thread{};
     std::size_t number = 0;
@@ -218,7 +221,8 @@ private:
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_start_switch_fiber(&host_fake_, f.stack.get(), stack_size);
 #endif
-        swapcontext(&host_context_, &f.context);
+        switch_context(host_context_, host_jump_, f.context, f.jump, f.entered);
+        f.entered = true;
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_finish_switch_fiber(host_fake_, nullptr, nullptr);
 #endif
@@ -230,9 +234,21 @@ private:
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_start_switch_fiber(&me.fake_stack, host_bottom_, host_size_);
 #endif
-        swapcontext(&me.context, &host_context_);
+        switch_context(me.context, me.jump, host_context_, host_jump_, true);
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_finish_switch_fiber(me.fake_stack, &host_bottom_, &host_size_);
+#endif
+    }
+
+    /// Goes from one context to another. Without sanitizers only the first entry saves the signal mask, which costs two system calls.
+    static void switch_context([[maybe_unused]] ucontext_t& from, [[maybe_unused]] jmp_buf& from_jump, ucontext_t& to,
+                               [[maybe_unused]] jmp_buf& to_jump, [[maybe_unused]] bool entered) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+        swapcontext(&from, &to);
+#else
+        if (_setjmp(from_jump) != 0) return;
+        if (entered) _longjmp(to_jump, 1);
+        setcontext(&to);
 #endif
     }
 
@@ -328,6 +344,7 @@ private:
     std::size_t threads_ = 0;
     std::exception_ptr failure_;
     ucontext_t host_context_{};
+    jmp_buf host_jump_{};
     char start_ = 0, end_ = 0;
 #if defined(__SANITIZE_THREAD__)
     void* host_ = nullptr;

@@ -1,8 +1,10 @@
 #pragma once
-#include "saddle/backend/cuda/session.cuh"
-#include "saddle/core/images.hpp"
+#include "saddle/backend/cuda/attack.cuh"
 
+#include <map>
 #include <memory>
+#include <mutex>
+#include <typeindex>
 
 namespace saddle::cuda {
 
@@ -15,7 +17,8 @@ public:
     using value_type = float;
 
     program(const plan& p, std::span<const float> parameters, std::span<const float> buffers)
-        : input_(p.input()), classes_(p.classes()), machine_(std::make_unique<machine<Precision>>(p, false, read_device())) {
+        : input_(p.input()), classes_(p.classes()), machine_(std::make_unique<machine<Precision>>(p, false, read_device())),
+          work_(std::make_unique<workplace>(*machine_, input_, classes_)) {
         update(parameters, buffers);
     }
 
@@ -29,11 +32,82 @@ public:
         stream_.synchronize();
     }
 
+    /// Logits [N][K] of images whose extents have been checked, in batches that fit the device.
+    void logits(const images& x, std::span<float> z) const {
+        std::lock_guard lock(work_->mutex);
+        auto& batch = work_->batch;
+        const std::size_t elements = input_.size(),
+                          most = fitting_lanes(batch.bytes_per_lane() + (elements + classes_) * sizeof(float));
+        for (std::size_t first = 0; first < x.size();) {
+            const std::size_t count = share(x.size() - first, most), lanes = padded_lanes(count);
+            batch.reserve(lanes);
+            work_->staging.reserve((elements + classes_) * lanes);
+            const auto& m = batch.place();
+            float* const staged = work_->staging.data();
+            copy_values(m.stream, staged, x[first].data(), count * elements, cudaMemcpyHostToDevice);
+            launch_images_to_lanes(m.stream, staged, count, elements, lanes, m.input);
+            batch.forward();
+            launch_lanes_to_images(m.stream, m.logits, count, classes_, lanes, staged);
+            copy_values(m.stream, z.data() + first * classes_, staged, count * classes_, cudaMemcpyDeviceToHost);
+            batch.order().synchronize();
+            first += count;
+        }
+    }
+
+    /// Runs a gradient attack on the device as a whole, batch by batch. False when it must go lane by lane through sessions: for threats
+    /// without device kernels, budgets and deadlines.
+    template <class Loss, class Projection>
+    bool run_whole(const gradient_attack<Loss, Projection>& attack, const images& x, const labels& y,
+                   const run_settings& settings, attack_result<float>& result) const {
+        if constexpr (!device_threat<Projection>) {
+            return false;
+        } else {
+            if (settings.limited()) return false;
+            using engine = attack_engine<Precision, gradient_attack<Loss, Projection>>;
+            std::lock_guard lock(work_->mutex);
+            auto& kept = work_->engines[std::type_index(typeid(engine))];
+            if (!kept) kept = std::make_shared<engine>(*machine_, input_, classes_);
+            auto& runs = *static_cast<engine*>(kept.get());
+            const std::size_t most = runs.most_lanes(attack, result.trace.columns);
+            for (std::size_t first = 0; first < x.size();) {
+                const std::size_t count = share(x.size() - first, most);
+                runs.run(attack, x, y, first, count, settings, result);
+                first += count;
+                if (settings.progress) settings.progress(first, x.size());
+            }
+            return true;
+        }
+    }
+
 private:
+    /// What runs on the device between calls: batches and engines with their memory and captured graphs. One caller at a time.
+    struct workplace {
+        explicit workplace(const machine<Precision>& program, extents input, std::size_t classes)
+            : batch(program, input, classes) {}
+        std::mutex mutex;
+        batch_session<Precision> batch;
+        device_vector<float> staging;
+        std::map<std::type_index, std::shared_ptr<void>> engines;
+    };
+    static constexpr std::size_t largest_batch = 8192;
+
+    [[nodiscard]] std::size_t fitting_lanes(std::size_t each) const {
+        std::size_t free = 0, total = 0;
+        check(cudaMemGetInfo(&free, &total), "asking for free memory");
+        const std::size_t held = work_->batch.place().lanes * each;
+        return std::max(lane_step, (free + held) / each * 4 / 5 / lane_step * lane_step);
+    }
+    /// The next batch of `left` images: all of them, or equal parts that fit.
+    [[nodiscard]] static std::size_t share(std::size_t left, std::size_t most) {
+        const std::size_t limit = std::min(most, largest_batch), parts = parts_of(left, limit);
+        return std::min(left, padded_lanes(parts_of(left, parts)));
+    }
+
     extents input_;
     std::size_t classes_;
     std::unique_ptr<machine<Precision>> machine_;
     stream stream_;
+    std::unique_ptr<workplace> work_;
 };
 
 }  // namespace saddle::cuda

@@ -1,0 +1,159 @@
+#include "saddle/attacks/fgsm.hpp"
+#include "saddle/attacks/mifgsm.hpp"
+#include "saddle/attacks/perturb.hpp"
+#include "saddle/attacks/pgd.hpp"
+#include "saddle/attacks/r_fgsm.hpp"
+#include "saddle/backend/cpu/cpu.hpp"
+#include "saddle/cuda.cuh"
+#include "saddle/losses/kl_divergence.hpp"
+#include "saddle/losses/logit_margin.hpp"
+#include "saddle/nn/activations.hpp"
+#include "saddle/nn/linear.hpp"
+#include "saddle/nn/model.hpp"
+#include "saddle/nn/sequential.hpp"
+#include "saddle/projections/box_only.hpp"
+#include "saddle/projections/l1.hpp"
+#include "saddle/projections/l2.hpp"
+#include "saddle/projections/verify.hpp"
+#include "saddle/testing/random_images.hpp"
+#include "support/catch.hpp"
+
+using namespace saddle;
+
+namespace {
+
+using network = sequential<conv2d<4, 3>, saddle::tanh, flatten, linear<4>>;
+using picture = shape<1, 5, 5>;
+constexpr std::size_t count = 9;
+
+/// The same weights on both backends. tanh rather than ReLU: no kink decides which gradient an iterate has.
+struct both {
+    model<network, picture, backend::cuda_fp32> device{3};
+    model<network, picture, backend::cpu> host{3};
+    images x = testing::random_images<float>(count, picture::value);
+    labels y;
+
+    both() {
+        for (auto& v : x.values()) v = .5f + .5f * v;
+        for (auto& w : device.parameters()) w *= 3;
+        for (auto& w : host.parameters()) w *= 3;
+        y = predict(host, x, pool).classes;
+        y[2] = (y[2] + 1) % 4;  // one that is misclassified from the start
+    }
+    worker_pool pool{1};
+};
+
+/// Both backends do the same; `apart` is the largest difference allowed between pixels.
+template <class Attack>
+void check_same(const Attack& attack, const run_settings& settings = {}, double apart = 2e-5) {
+    both b;
+    const auto found = perturb(attack, b.device, b.x, b.y, b.pool, settings);
+    const auto expected = perturb(attack, b.host, b.x, b.y, b.pool, settings);
+    double worst = 0;
+    for (std::size_t i = 0; i < found.adversarial.values().size(); ++i)
+        worst = std::max(worst, std::abs(static_cast<double>(found.adversarial.values()[i]) - expected.adversarial.values()[i]));
+    CHECK(worst <= apart);
+    CHECK(found.gradients == expected.gradients);
+    CHECK(found.forwards == expected.forwards);
+    CHECK(found.gradient_calls == expected.gradient_calls);
+    CHECK(found.targets == expected.targets);
+    CHECK(found.success == expected.success);
+    CHECK(found.status == expected.status);
+    CHECK(found.clean_predictions == expected.clean_predictions);
+    CHECK(found.adversarial_predictions == expected.adversarial_predictions);
+    CHECK(found.rejected == 0);
+    for (std::size_t i = 0; i < found.loss.size(); ++i)
+        CHECK(found.loss[i] == Approx(expected.loss[i]).epsilon(1e-3).margin(1e-5));
+    CHECK(found.trace.success == expected.trace.success);
+    for (std::size_t i = 0; i < found.trace.loss.size(); ++i)
+        CHECK(found.trace.loss[i] == Approx(expected.trace.loss[i]).epsilon(1e-3).margin(1e-5));
+    CHECK(verify_in_threat(b.x, found.adversarial, attack.projection, settings.epsilons).ok());
+}
+
+}  // namespace
+
+TEST_CASE("PGD on the emulated device does what it does on the processor", "[cuda]") {
+    check_same(pgd({.epsilon = .1, .step_size = .03, .steps = 4, .seed = 5}));
+    check_same(fgsm({.epsilon = .05}));
+    check_same(mifgsm({.epsilon = .1, .steps = 3}));
+    check_same(r_fgsm({.epsilon = .1, .seed = 2}));
+    check_same(r_fgsm({.epsilon = .1, .kind = r_fgsm_kind::random_sign}));
+}
+
+TEST_CASE("examples alone need no judging passes on the device either", "[cuda]") {
+    run_settings settings;
+    settings.examples_only = true;
+    settings.epoch = 3;
+    const std::vector<std::uint64_t> ids{9, 8, 7, 6, 5, 4, 3, 2, 1};
+    settings.ids = ids;
+    check_same(pgd({.epsilon = .1, .step_size = .03, .steps = 3}), settings);
+    check_same(fgsm({.epsilon = .05}), settings);
+}
+
+TEST_CASE("restarts, early stops and traces on the emulated device are the processor's", "[cuda]") {
+    run_settings settings;
+    settings.trace = true;
+    check_same(pgd({.epsilon = .2, .step_size = .05, .steps = 3, .restarts = 2}), settings);
+    check_same(pgd({.epsilon = .2, .step_size = .05, .steps = 3, .restarts = 2, .keep = keep_rule::best, .early_stop = true}),
+               settings);
+    check_same(pgd({.epsilon = .2, .step_size = .05, .steps = 9, .keep = keep_rule::first_success, .early_stop = true}),
+               settings);
+}
+
+TEST_CASE("targets on the emulated device are the processor's", "[cuda]") {
+    for (const auto rule : {target_rule::random, target_rule::least_likely, target_rule::most_confusing, target_rule::next_class})
+        check_same(pgd({.epsilon = .2, .step_size = .05, .steps = 2, .targets = rule, .seed = 4}));
+    run_settings settings;
+    const std::vector<std::int32_t> targets{0, 1, 2, 3, 0, 1, 2, 3, 0};
+    settings.targets = targets;
+    check_same(pgd({.epsilon = .2, .step_size = .05, .steps = 2, .targets = target_rule::given}), settings);
+}
+
+TEST_CASE("other losses and radii per image on the emulated device", "[cuda]") {
+    run_settings settings;
+    const std::vector<double> epsilons{0, .1, .2, .3, .05, .1, .2, .3, .05};
+    settings.epsilons = epsilons;
+    check_same(pgd<linf>({.epsilon = .2, .step_size = .05, .steps = 3}, logit_margin{}), settings);
+    check_same(pgd<linf>({.epsilon = .2, .step_size = .05, .steps = 3}, kl_divergence{}));
+}
+
+TEST_CASE("L2 and L1 attacks on the emulated device stay in the ball and follow the processor's", "[cuda]") {
+    check_same(pgd<l2>({.epsilon = .5, .step_size = .2, .steps = 3}));
+    check_same(pgd<l2>({.epsilon = .7, .step_size = .3, .steps = 2, .start = start_rule::none}));
+    check_same(pgd<l1>({.epsilon = 1, .step_size = .5, .steps = 3}), {}, 1e-4);
+    auto sparse = pgd<l1>({.epsilon = 1, .step_size = .6, .steps = 3, .start = start_rule::gaussian});
+    sparse.projection.largest = 3;
+    check_same(sparse, {}, 1e-4);
+    check_same(pgd<box_only>({.step_size = .1, .steps = 3}));
+}
+
+TEST_CASE("budgets send the attack through sessions, lane by lane", "[cuda]") {
+    run_settings settings;
+    settings.max_gradients = 2;
+    check_same(pgd({.epsilon = .1, .step_size = .03, .steps = 4}), settings);
+}
+
+TEST_CASE("a program keeps its engines between calls and takes new weights", "[cuda]") {
+    both b;
+    auto program = prepare(b.device);
+    const auto attack = pgd({.epsilon = .1, .step_size = .03, .steps = 2});
+    const auto before = perturb(attack, program, b.x, b.y, b.pool).adversarial;
+    CHECK(perturb(attack, program, b.x, b.y, b.pool).adversarial == before);
+    for (auto& w : b.device.parameters()) w *= -1;
+    program.update(b.device.parameters(), b.device.buffers());
+    CHECK_FALSE(perturb(attack, program, b.x, b.y, b.pool).adversarial == before);
+    CHECK(perturb(attack, program, b.x, b.y, b.pool).adversarial == perturb(attack, b.device, b.x, b.y, b.pool).adversarial);
+}
+
+TEST_CASE("an image's result does not depend on its batch", "[cuda]") {
+    both b;
+    const auto attack = pgd({.epsilon = .1, .step_size = .03, .steps = 2});
+    const auto together = perturb(attack, b.device, b.x, b.y, b.pool).adversarial;
+    for (const std::size_t i : {0, 5}) {
+        const std::vector<std::uint64_t> ids{i};
+        run_settings settings;
+        settings.ids = ids;
+        const auto alone = perturb(attack, b.device, b.x.slice(i, 1), {b.y[i]}, b.pool, settings).adversarial;
+        CHECK(std::equal(alone[0].begin(), alone[0].end(), together[i].begin()));
+    }
+}
