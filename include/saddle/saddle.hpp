@@ -43,6 +43,7 @@
 #include "saddle/projections/verify.hpp"
 
 #include "saddle/attacks/apgd.hpp"
+#include "saddle/attacks/auto_attack.hpp"
 #include "saddle/attacks/bim.hpp"
 #include "saddle/attacks/carlini_wagner_l0.hpp"
 #include "saddle/attacks/carlini_wagner_l2.hpp"
