@@ -234,42 +234,32 @@ double back_substitution<V>::find_sources(std::size_t i, std::size_t top, std::s
     return products;
 }
 
-/// An average shares its coefficient out; a maximum hands it to the input with the largest lower bound, negative ones to the one input
-/// that dominates the others if there is one, else they meet the largest upper bound (Singh et al. 2019, §4.5).
+/// An average shares its coefficient out; a maximum hands it on as its line says.
 template <class V>
 void back_substitution<V>::through_pool(std::size_t i) {
     const auto& node = network_[i];
-    const std::size_t input = node.input, in_channels = network_[input].shape.channels, in_width = network_[input].shape.width;
-    const auto& x = bounds_.interval(input);
+    const std::size_t input = node.input, channels = network_[input].shape.channels, width = network_[input].shape.width;
     const auto to = [&](std::size_t value) {
-        return at(input, value / in_channels / in_width, value / in_channels % in_width) + value % in_channels * lanes_;
+        return at(input, value / channels / width, value / channels % width) + value % channels * lanes_;
     };
     open(input);
-    for_each_live(i, [&](std::size_t j, const T* a) {
-        if (node.kind == operation_kind::average_pool) {
-            const T share = static_cast<T>(bounds_.share(i));
+    if (node.kind == operation_kind::average_pool) {
+        const T share = static_cast<T>(bounds_.share(i));
+        return for_each_live(i, [&](std::size_t j, const T* a) {
             bounds_.for_window(i, j, [&](std::size_t k) {
                 T* const below = to(k);
                 for (std::size_t l = 0; l < lanes_; ++l) below[l] += share * a[l];
             });
-            return;
+        });
+    }
+    for_each_live(i, [&](std::size_t j, const T* a) {
+        const auto& line = bounds_.pools(i)[j];
+        T* const below = to(line.best);
+        for (std::size_t l = 0; l < lanes_; ++l) {
+            const T cut = line.dominates || a[l] >= 0 ? T(0) : a[l];
+            below[l] += a[l] - cut;
+            constants_[l] += static_cast<double>(cut) * line.highest;
         }
-        std::size_t best = none;
-        double highest = -std::numeric_limits<double>::infinity(), rest = highest;
-        bounds_.for_window(i, j, [&](std::size_t k) {
-            if (best == none || x.lo[k] > x.lo[best]) best = k;
-            highest = std::max(highest, double{x.hi[k]});
-        });
-        bounds_.for_window(i, j, [&](std::size_t k) {
-            if (k != best) rest = std::max(rest, double{x.hi[k]});
-        });
-        const bool dominates = x.lo[best] >= rest;
-        T* const below = to(best);
-        for (std::size_t l = 0; l < lanes_; ++l)
-            if (a[l] >= 0 || dominates)
-                below[l] += a[l];
-            else
-                constants_[l] += static_cast<double>(a[l]) * highest;
     });
 }
 

@@ -5,6 +5,13 @@
 
 namespace saddle {
 
+/// How a maximum passes coefficients on: all to one input if it dominates the others, else negative ones meet the largest upper bound.
+struct pool_line {
+    std::size_t best = none;  ///< the input with the largest lower bound
+    bool dominates = false;
+    double highest = 0;
+};
+
 /// Intervals of every value of a network for one input box, node after node; with Lines, also what back-substitution needs of them.
 template <class V, bool Lines>
 class node_bounds {
@@ -13,7 +20,7 @@ public:
 
     explicit node_bounds(const bound_network<T>& network, rounding_model rounding, lower_slope rule = lower_slope::area)
         : network_(network), rounding_(rounding), rule_(rule), intervals_(network.size()), errors_(network.size()),
-          lines_(network.size()), ends_(network.size()), live_(network.size()) {
+          lines_(network.size()), ends_(network.size()), live_(network.size()), pools_(network.size()) {
         for (std::size_t i = 0; i < network.size(); ++i) {
             const auto& node = network[i];
             intervals_[i].lo.resize(node.size());
@@ -39,10 +46,14 @@ public:
         if constexpr (Lines) finish(0);
     }
 
-    /// The interval of node i > 0 from those of its inputs; with Lines, also the error behind each of its values.
+    /// The interval of node i > 0 from those of its inputs; with Lines, also the errors behind its values and a maximum's lines.
     void propagate(std::size_t i) {
         set_interval(i);
-        if constexpr (Lines) measure_errors(i);
+        if constexpr (!Lines) return;
+        measure_errors(i);
+        if (network_[i].kind != operation_kind::max_pool) return;
+        pools_[i].resize(network_[i].size());
+        for (std::size_t j = 0; j < pools_[i].size(); ++j) pools_[i][j] = pool_of(i, j);
     }
 
     /// Keeps the tighter of the present and a new bound of one value.
@@ -94,6 +105,8 @@ public:
     [[nodiscard]] const std::vector<neuron_lines<T>>& lines(std::size_t i) const { return lines_[i]; }
     /// The ends of the interval as constants: what a bound gains where substitution ends.
     [[nodiscard]] const std::vector<neuron_lines<T>>& ends(std::size_t i) const { return ends_[i]; }
+    /// Of every value of a maximum.
+    [[nodiscard]] const std::vector<pool_line>& pools(std::size_t i) const { return pools_[i]; }
     [[nodiscard]] const live_channels& live(std::size_t i) const { return live_[i]; }
     /// Offset and error of a value beside the linear part of its node.
     [[nodiscard]] detail::value_constant constant(std::size_t i, std::size_t value) const {
@@ -200,8 +213,23 @@ private:
         const auto& w = network_[i].window;
         return around(lo * share(i), hi * share(i), rounding_.program_sum(w.height * w.width + 1) * size * share(i));
     }
+    /// DeepPoly's relaxation of a maximum (Singh et al. 2019, §4.5).
+    pool_line pool_of(std::size_t i, std::size_t j) const {
+        const auto& x = intervals_[network_[i].input];
+        pool_line line{.highest = -std::numeric_limits<double>::infinity()};
+        double rest = line.highest;
+        for_window(i, j, [&](std::size_t k) {
+            if (line.best == none || x.lo[k] > x.lo[line.best]) line.best = k;
+            line.highest = std::max(line.highest, double{x.hi[k]});
+        });
+        for_window(i, j, [&](std::size_t k) {
+            if (k != line.best) rest = std::max(rest, double{x.hi[k]});
+        });
+        line.dominates = x.lo[line.best] >= rest;
+        return line;
+    }
     /// What rounding can change of each value: the program's own sum, and the coefficients' sums on the way back through it.
-    void measure_errors(std::size_t i) requires Lines {
+    void measure_errors(std::size_t i) {
         using enum operation_kind;
         const auto& node = network_[i];
         const auto& x = intervals_[node.input];
@@ -243,6 +271,7 @@ private:
     std::vector<std::vector<double>> errors_;
     std::vector<std::vector<neuron_lines<T>>> lines_, ends_;
     std::vector<live_channels> live_;
+    std::vector<std::vector<pool_line>> pools_;
 };
 
 }  // namespace saddle
