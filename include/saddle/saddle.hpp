@@ -28,12 +28,14 @@
 
 #include "saddle/backend/cpu/cpu.hpp"
 
+#include "saddle/losses/adversarial_label.hpp"
 #include "saddle/losses/carlini_wagner.hpp"
 #include "saddle/losses/cross_entropy.hpp"
 #include "saddle/losses/dlr.hpp"
 #include "saddle/losses/kl_divergence.hpp"
 #include "saddle/losses/label_smoothed.hpp"
 #include "saddle/losses/logit_margin.hpp"
+#include "saddle/losses/soft_logit_margin.hpp"
 
 #include "saddle/projections/box_only.hpp"
 #include "saddle/projections/l0.hpp"
@@ -42,6 +44,8 @@
 #include "saddle/projections/linf.hpp"
 #include "saddle/projections/verify.hpp"
 
+#include "saddle/attacks/all_targets.hpp"
+#include "saddle/attacks/an_pgd.hpp"
 #include "saddle/attacks/apgd.hpp"
 #include "saddle/attacks/auto_attack.hpp"
 #include "saddle/attacks/bim.hpp"
@@ -52,13 +56,16 @@
 #include "saddle/attacks/deepfool.hpp"
 #include "saddle/attacks/fab.hpp"
 #include "saddle/attacks/fgsm.hpp"
+#include "saddle/attacks/inside_ball.hpp"
 #include "saddle/attacks/jsma.hpp"
 #include "saddle/attacks/mifgsm.hpp"
 #include "saddle/attacks/perturb.hpp"
 #include "saddle/attacks/pgd.hpp"
 #include "saddle/attacks/predict.hpp"
 #include "saddle/attacks/r_fgsm.hpp"
+#include "saddle/attacks/restarts.hpp"
 #include "saddle/attacks/square.hpp"
+#include "saddle/attacks/strongest_of.hpp"
 
 #include "saddle/certification/box.hpp"
 #include "saddle/certification/certify.hpp"

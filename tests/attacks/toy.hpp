@@ -1,6 +1,7 @@
 #pragma once
 #include "saddle/attacks/perturb.hpp"
 #include "saddle/attacks/predict.hpp"
+#include "saddle/core/lanes.hpp"
 #include "saddle/core/random.hpp"
 #include "saddle/projections/verify.hpp"
 #include "saddle/testing/archetypes.hpp"
