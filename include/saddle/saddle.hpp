@@ -72,6 +72,7 @@
 #include "saddle/certification/deep_poly.hpp"
 #include "saddle/certification/ladder.hpp"
 #include "saddle/certification/largest_epsilon.hpp"
+#include "saddle/certification/partition_file.hpp"
 #include "saddle/certification/zonotope.hpp"
 
 #include "saddle/data/augment.hpp"

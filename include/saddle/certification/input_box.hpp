@@ -1,6 +1,8 @@
 #pragma once
+#include "saddle/core/fingerprint.hpp"
 #include "saddle/core/images.hpp"
 
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -8,6 +10,12 @@
 namespace saddle {
 
 namespace detail {
+
+/// The shortest text that reads back as the same number.
+[[nodiscard]] inline std::string exact_number(double v) {
+    char digits[64];
+    return {digits, std::to_chars(digits, digits + sizeof digits, v).ptr};
+}
 
 /// The smallest interval of T around x ± epsilon, cut with [0,1]: outward, so that it holds the real ball.
 template <class T>
@@ -28,7 +36,8 @@ inline void outward_interval(T x, double epsilon, T& lo, T& hi) {
 }  // namespace detail
 
 /// A precondition: an interval for every pixel of an image. A box is called with the image's number, its pixels and the ends to fill,
-/// all [C,H,W]; `validate` throws invalid_argument for settings that mean nothing.
+/// all [C,H,W]; `validate` throws invalid_argument for settings that mean nothing. A box that is to be saved with a partition also
+/// says what it is: `describe()`, a text that two different boxes do not share.
 template <class B, class T>
 concept InputBox = requires(const B& box, std::size_t image, std::span<const T> x, std::span<T> end) {
     box(image, x, end, end);
@@ -39,6 +48,7 @@ concept InputBox = requires(const B& box, std::size_t image, std::span<const T> 
 struct linf_box {
     double epsilon = .1;
 
+    [[nodiscard]] std::string describe() const { return "Linf ball, epsilon " + detail::exact_number(epsilon); }
     void validate(std::size_t, std::string_view where) const {
         require(epsilon >= 0 && epsilon <= 1, where, "epsilon", "a number in [0,1]", epsilon);
     }
@@ -52,6 +62,7 @@ struct linf_box {
 struct brightening {
     double delta = .1;
 
+    [[nodiscard]] std::string describe() const { return "brightening, delta " + detail::exact_number(delta); }
     void validate(std::size_t, std::string_view where) const {
         require(delta >= 0 && delta <= 1, where, "delta", "a number in [0,1]", delta);
     }
@@ -70,6 +81,10 @@ struct given_boxes {
     const basic_images<T>& lower;
     const basic_images<T>& upper;
 
+    [[nodiscard]] std::string describe() const {
+        const std::uint64_t sum = fingerprint(std::as_bytes(upper.values()), fingerprint(std::as_bytes(lower.values())));
+        return text("given boxes, fingerprint ", sum);
+    }
     void validate(std::size_t images, std::string_view where) const {
         require<shape_error>(lower.size() == images && upper.size() == images && lower.each() == upper.each(), where,
                              "numbers of lower and upper ends", images, text(lower.size(), " and ", upper.size()));

@@ -38,6 +38,12 @@ struct ladder {
     /// "Box, then DeepPoly".
     static constexpr std::string_view name{detail::ladder_name<Domains...>.data(), detail::ladder_name<Domains...>.size()};
 
+    /// Names every domain's settings under its name.
+    template <class Visit>
+    void describe(Visit&& visit) const {
+        std::apply([&](const auto&... each) { (visit.part(Domains::name, each), ...); }, domains);
+    }
+
     template <class V>
     class analysis;
 };
