@@ -1,8 +1,8 @@
 #pragma once
 #include "saddle/attacks/concepts.hpp"
 #include "saddle/core/arena.hpp"
+#include "saddle/core/array_lanes.hpp"
 #include "saddle/core/image_blocks.hpp"
-#include "saddle/core/lanes.hpp"
 
 #include <mutex>
 
@@ -17,7 +17,7 @@ class plain_program {
 public:
     using value_type = scalar_of<M>;
     using T = value_type;
-    using vector = lanes<T>;
+    using vector = array_lanes<T, lane_number<16>>;
 
     /// Refers to `model`, which must outlive it.
     explicit plain_program(const M& model) : model_(&model), guard_(std::make_unique<std::mutex>()) {}
@@ -28,7 +28,7 @@ public:
     class session {
     public:
         using value_type = T;
-        using vector = lanes<T>;
+        using vector = plain_program::vector;
 
         session(const M& model, std::mutex& guard)
             : model_(&model), guard_(&guard), x_(vector::size, model.input()),

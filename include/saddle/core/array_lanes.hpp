@@ -24,22 +24,22 @@ struct array_lanes {
     struct mask {
         bool at[size];
 
-        friend mask operator&&(const mask& a, const mask& b) {
+        SADDLE_HOST_DEVICE friend mask operator&&(const mask& a, const mask& b) {
             return each([&](std::size_t l) { return a.at[l] && b.at[l]; });
         }
-        friend mask operator||(const mask& a, const mask& b) {
+        SADDLE_HOST_DEVICE friend mask operator||(const mask& a, const mask& b) {
             return each([&](std::size_t l) { return a.at[l] || b.at[l]; });
         }
-        friend mask operator!(const mask& a) {
+        SADDLE_HOST_DEVICE friend mask operator!(const mask& a) {
             return each([&](std::size_t l) { return !a.at[l]; });
         }
-        friend bool any(const mask& a) {
+        SADDLE_HOST_DEVICE friend bool any(const mask& a) {
             bool found = false;
             for (const bool m : a.at) found = found || m;
             return found;
         }
         template <class F>
-        static mask each(F&& f) {
+        SADDLE_HOST_DEVICE static mask each(F&& f) {
             mask m;
             for (std::size_t l = 0; l < size; ++l) m.at[l] = f(l);
             return m;
@@ -49,82 +49,82 @@ struct array_lanes {
     alignas(lane_alignment) T at[size];
 
     array_lanes() = default;
-    array_lanes(T v) {
+    SADDLE_HOST_DEVICE array_lanes(T v) {
         for (T& a : at) a = v;
     }
     template <class F>
-    static array_lanes each(F&& f) {
+    SADDLE_HOST_DEVICE static array_lanes each(F&& f) {
         array_lanes r;
         for (std::size_t l = 0; l < size; ++l) r.at[l] = f(l);
         return r;
     }
-    static array_lanes load_aligned(const T* from) {
+    SADDLE_HOST_DEVICE static array_lanes load_aligned(const T* from) {
         return each([&](std::size_t l) { return from[l]; });
     }
-    void store_aligned(T* to) const {
+    SADDLE_HOST_DEVICE void store_aligned(T* to) const {
         for (std::size_t l = 0; l < size; ++l) to[l] = at[l];
     }
 
-    friend array_lanes operator+(const array_lanes& a, const array_lanes& b) {
+    SADDLE_HOST_DEVICE friend array_lanes operator+(const array_lanes& a, const array_lanes& b) {
         return each([&](std::size_t l) { return a.at[l] + b.at[l]; });
     }
-    friend array_lanes operator-(const array_lanes& a, const array_lanes& b) {
+    SADDLE_HOST_DEVICE friend array_lanes operator-(const array_lanes& a, const array_lanes& b) {
         return each([&](std::size_t l) { return a.at[l] - b.at[l]; });
     }
-    friend array_lanes operator*(const array_lanes& a, const array_lanes& b) {
+    SADDLE_HOST_DEVICE friend array_lanes operator*(const array_lanes& a, const array_lanes& b) {
         return each([&](std::size_t l) { return a.at[l] * b.at[l]; });
     }
-    friend array_lanes operator/(const array_lanes& a, const array_lanes& b) {
+    SADDLE_HOST_DEVICE friend array_lanes operator/(const array_lanes& a, const array_lanes& b) {
         return each([&](std::size_t l) { return a.at[l] / b.at[l]; });
     }
-    friend array_lanes operator-(const array_lanes& a) {
+    SADDLE_HOST_DEVICE friend array_lanes operator-(const array_lanes& a) {
         return each([&](std::size_t l) { return -a.at[l]; });
     }
-    array_lanes& operator+=(const array_lanes& b) { return *this = *this + b; }
-    array_lanes& operator-=(const array_lanes& b) { return *this = *this - b; }
-    array_lanes& operator*=(const array_lanes& b) { return *this = *this * b; }
-    array_lanes& operator/=(const array_lanes& b) { return *this = *this / b; }
+    SADDLE_HOST_DEVICE array_lanes& operator+=(const array_lanes& b) { return *this = *this + b; }
+    SADDLE_HOST_DEVICE array_lanes& operator-=(const array_lanes& b) { return *this = *this - b; }
+    SADDLE_HOST_DEVICE array_lanes& operator*=(const array_lanes& b) { return *this = *this * b; }
+    SADDLE_HOST_DEVICE array_lanes& operator/=(const array_lanes& b) { return *this = *this / b; }
 
-    friend mask operator<(const array_lanes& a, const array_lanes& b) {
+    SADDLE_HOST_DEVICE friend mask operator<(const array_lanes& a, const array_lanes& b) {
         return mask::each([&](std::size_t l) { return a.at[l] < b.at[l]; });
     }
-    friend mask operator>(const array_lanes& a, const array_lanes& b) { return b < a; }
-    friend mask operator<=(const array_lanes& a, const array_lanes& b) {
+    SADDLE_HOST_DEVICE friend mask operator>(const array_lanes& a, const array_lanes& b) { return b < a; }
+    SADDLE_HOST_DEVICE friend mask operator<=(const array_lanes& a, const array_lanes& b) {
         return mask::each([&](std::size_t l) { return a.at[l] <= b.at[l]; });
     }
-    friend mask operator>=(const array_lanes& a, const array_lanes& b) { return b <= a; }
-    friend mask operator==(const array_lanes& a, const array_lanes& b) {
+    SADDLE_HOST_DEVICE friend mask operator>=(const array_lanes& a, const array_lanes& b) { return b <= a; }
+    SADDLE_HOST_DEVICE friend mask operator==(const array_lanes& a, const array_lanes& b) {
         return mask::each([&](std::size_t l) { return a.at[l] == b.at[l]; });
     }
-    friend mask operator!=(const array_lanes& a, const array_lanes& b) {
+    SADDLE_HOST_DEVICE friend mask operator!=(const array_lanes& a, const array_lanes& b) {
         return mask::each([&](std::size_t l) { return a.at[l] != b.at[l]; });
     }
 
-    friend array_lanes multiply_add(const array_lanes& a, const array_lanes& b, const array_lanes& c) {
+    SADDLE_HOST_DEVICE friend array_lanes multiply_add(const array_lanes& a, const array_lanes& b, const array_lanes& c) {
         return each([&](std::size_t l) { return std::fma(a.at[l], b.at[l], c.at[l]); });
     }
-    friend array_lanes choose(const mask& condition, const array_lanes& a, const array_lanes& b) {
+    SADDLE_HOST_DEVICE friend array_lanes choose(const mask& condition, const array_lanes& a, const array_lanes& b) {
         return each([&](std::size_t l) { return condition.at[l] ? a.at[l] : b.at[l]; });
     }
-    friend array_lanes abs(const array_lanes& a) {
+    SADDLE_HOST_DEVICE friend array_lanes abs(const array_lanes& a) {
         return each([&](std::size_t l) { return std::abs(a.at[l]); });
     }
-    friend array_lanes sqrt(const array_lanes& a) {
+    SADDLE_HOST_DEVICE friend array_lanes sqrt(const array_lanes& a) {
         return each([&](std::size_t l) { return std::sqrt(a.at[l]); });
     }
-    friend array_lanes exp(const array_lanes& a) {
+    SADDLE_HOST_DEVICE friend array_lanes exp(const array_lanes& a) {
         return each([&](std::size_t l) { return std::exp(a.at[l]); });
     }
-    friend array_lanes log(const array_lanes& a) {
+    SADDLE_HOST_DEVICE friend array_lanes log(const array_lanes& a) {
         return each([&](std::size_t l) { return std::log(a.at[l]); });
     }
-    friend array_lanes log1p(const array_lanes& a) {
+    SADDLE_HOST_DEVICE friend array_lanes log1p(const array_lanes& a) {
         return each([&](std::size_t l) { return std::log1p(a.at[l]); });
     }
-    friend array_lanes tanh(const array_lanes& a) {
+    SADDLE_HOST_DEVICE friend array_lanes tanh(const array_lanes& a) {
         return each([&](std::size_t l) { return std::tanh(a.at[l]); });
     }
-    friend array_lanes cos(const array_lanes& a) {
+    SADDLE_HOST_DEVICE friend array_lanes cos(const array_lanes& a) {
         return each([&](std::size_t l) { return std::cos(a.at[l]); });
     }
 };

@@ -27,8 +27,8 @@ struct lane_values {
     using scalar = typename V::value_type;
     using mask = decltype(V() < V());
     static constexpr std::size_t size = V::size;
-    [[nodiscard]] static V load(const scalar* from) { return V::load_aligned(from); }
-    static void store(scalar* to, const V& value) { value.store_aligned(to); }
+    [[nodiscard]] SADDLE_HOST_DEVICE static V load(const scalar* from) { return V::load_aligned(from); }
+    SADDLE_HOST_DEVICE static void store(scalar* to, const V& value) { value.store_aligned(to); }
 };
 
 /// The same for a plain number: a block of one lane, or one thread of a device.

@@ -75,7 +75,7 @@ inline constexpr double pixel_rounding = static_cast<double>(std::numeric_limits
 /// What a projection aims at before rounding: a little inside, so that the stored image rarely has to be pulled back.
 template <class T>
 [[nodiscard]] SADDLE_HOST_DEVICE inline double rounded_radius(double radius) {
-    return radius * (1 - 2 * pixel_rounding<T>)-smaller(pixel_rounding<T>, radius * 0x1p-10);
+    return radius * (1 - 2 * pixel_rounding<T>)-smaller(double{pixel_rounding<T>}, radius * 0x1p-10);
 }
 
 template <class D>

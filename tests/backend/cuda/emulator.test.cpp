@@ -32,7 +32,7 @@ std::vector<float> rotated(bool reverse) {
 }
 
 __global__ void different_barriers() {
-    if (threadIdx.x < 32)
+    if (threadIdx.x < 16)
         __syncthreads();
     else
         __syncwarp();
