@@ -59,6 +59,7 @@
 #include "saddle/attacks/inside_ball.hpp"
 #include "saddle/attacks/jsma.hpp"
 #include "saddle/attacks/mifgsm.hpp"
+#include "saddle/attacks/on_grid.hpp"
 #include "saddle/attacks/perturb.hpp"
 #include "saddle/attacks/pgd.hpp"
 #include "saddle/attacks/predict.hpp"
@@ -97,6 +98,8 @@
 
 #include "saddle/evaluation/assemble.hpp"
 #include "saddle/evaluation/build_info.hpp"
+#include "saddle/evaluation/certified.hpp"
+#include "saddle/evaluation/certified_csv.hpp"
 #include "saddle/evaluation/evaluate.hpp"
 #include "saddle/evaluation/input_gradient.hpp"
 #include "saddle/evaluation/pictures.hpp"
