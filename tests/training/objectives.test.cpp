@@ -30,10 +30,9 @@ first_step<Model> differentiate(Model& m, const Objective& objective, std::size_
     std::copy(d.x.values().begin(), d.x.values().end(), batch.x.data());
     for (std::uint64_t i = 0; i < 16; ++i) batch.ids.push_back(100 + i);
     worker_pool pool(2);
-    typename training_context<Model>::trainer_program_type program(m.structure(), pool);
-    std::optional<typename training_context<Model>::program_type> inference;
+    training_programs<Model> programs(m.structure(), pool);
     first_step<Model> step{{}, std::vector<value_type>(m.structure().parameter_count), batch.x, batch.y};
-    const training_context<Model> context(m, program, inference, pool, batch, {epoch, 0, 1, 9}, seed, 1. / 16, step.gradient);
+    const training_context<Model> context(m, programs, pool, batch, {epoch, 0, 1, 9}, seed, 1. / 16, step.gradient);
     no_state state;
     step.result = objective.differentiate(context, state);
     return step;

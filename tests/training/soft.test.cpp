@@ -95,11 +95,10 @@ TEST_CASE("the gradient is that of the mean over clean verified and attacked oth
     partition[7] = certificate::misclassified;
 
     worker_pool pool(2);
-    training_context<plain>::trainer_program_type program(m.structure(), pool);
-    std::optional<training_context<plain>::program_type> inference;
+    training_programs<plain> programs(m.structure(), pool);
     std::vector<double> gradient(30), expected(30);
     const auto context = [&](std::span<double> into) {
-        return training_context<plain>(m, program, inference, pool, batch, {4, 0, 1, 9}, 3, 1. / 16, into);
+        return training_context<plain>(m, programs, pool, batch, {4, 0, 1, 9}, 3, 1. / 16, into);
     };
     const objectives::soft objective(box{}, weak, {.partition = partition}, label_smoothed{.alpha = .2});
     auto state = objective.start<double>(d);

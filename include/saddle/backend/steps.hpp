@@ -39,8 +39,8 @@ struct step_list {
 template <class Tensor>
 class step_builder {
 public:
-    step_builder(const plan& p, bool training)
-        : plan_(p), training_(training), tensor_of_(p.tensors.size(), none), uses_(p.tensors.size(), 0) {
+    step_builder(const plan& p, bool training, bool fuse = true)
+        : plan_(p), training_(training), fuse_(fuse), tensor_of_(p.tensors.size(), none), uses_(p.tensors.size(), 0) {
         for (const auto& op : p.operations) {
             ++uses_[op.input];
             if (op.second != none) ++uses_[op.second];
@@ -118,13 +118,13 @@ private:
             if (uses_[op.input] > 1) shared_[in] = true;
             return;
         }
-        if (op.kind == activation && op.function == activation_function::relu && before && takes_relu(*before)) {
+        if (fuse_ && op.kind == activation && op.function == activation_function::relu && before && takes_relu(*before)) {
             before->relu = true;
             out = in;
             return;
         }
-        if (op.kind == batch_norm && !training_ && !flat && before && before->op.kind == convolution && !before->folded &&
-            !before->relu && before->addend == none) {
+        if (fuse_ && op.kind == batch_norm && !training_ && !flat && before && before->op.kind == convolution &&
+            !before->folded && !before->relu && before->addend == none) {
             before->folded = true;
             before->norm = op;
             out = in;
@@ -171,7 +171,7 @@ private:
     }
 
     const plan& plan_;
-    bool training_;
+    bool training_, fuse_;
     std::vector<std::size_t> tensor_of_, uses_, producer_;
     std::vector<bool> shared_;  ///< storage that several tensors of the plan stand for
 };

@@ -32,6 +32,34 @@ struct objective_result {
     }
 };
 
+namespace detail {
+
+struct no_interval_trainer {};
+template <class Backend, class T>
+struct interval_trainer_of {
+    using type = no_interval_trainer;
+};
+template <class Backend, class T>
+    requires requires { typename Backend::template interval_trainer<T>; }
+struct interval_trainer_of<Backend, T> {
+    using type = typename Backend::template interval_trainer<T>;
+};
+
+}  // namespace detail
+
+/// The programs that a training runs on: made when first needed, kept from step to step.
+template <class Model>
+struct training_programs {
+    using backend = typename Model::backend;
+    using value_type = typename Model::value_type;
+
+    typename backend::template trainer_program<value_type> training;
+    std::optional<typename backend::template program<value_type>> inference{};
+    std::optional<typename detail::interval_trainer_of<backend, value_type>::type> intervals{};
+
+    training_programs(const plan& structure, worker_pool& pool) : training(structure, pool) {}
+};
+
 /// What an objective works with during one step: the batch, the current weights, and the gradient it adds to.
 template <class Model>
 class training_context {
@@ -39,13 +67,11 @@ public:
     using value_type = typename Model::value_type;
     using backend = typename Model::backend;
     using program_type = typename backend::template program<value_type>;
-    using trainer_program_type = typename backend::template trainer_program<value_type>;
 
-    training_context(Model& m, trainer_program_type& program, std::optional<program_type>& inference, worker_pool& pool,
-                     const training_batch<value_type>& batch, const schedule_position& position, std::uint64_t seed, double scale,
-                     std::span<value_type> gradient)
-        : model_(&m), program_(&program), inference_(&inference), pool_(&pool), batch_(&batch), position_(position), seed_(seed),
-          scale_(scale), gradient_(gradient) {}
+    training_context(Model& m, training_programs<Model>& programs, worker_pool& pool, const training_batch<value_type>& batch,
+                     const schedule_position& position, std::uint64_t seed, double scale, std::span<value_type> gradient)
+        : model_(&m), programs_(&programs), pool_(&pool), batch_(&batch), position_(position), seed_(seed), scale_(scale),
+          gradient_(gradient) {}
 
     [[nodiscard]] const training_batch<value_type>& batch() const { return *batch_; }
     [[nodiscard]] const schedule_position& position() const { return position_; }
@@ -60,13 +86,14 @@ public:
     /// The inference program of the current weights: what the attack of a training step runs on.
     [[nodiscard]] const program_type& evaluation_program() const {
         const Model& current = *model_;
-        if constexpr (requires { (*inference_)->update(current.parameters(), current.buffers()); }) {
-            if (*inference_) {
-                (*inference_)->update(current.parameters(), current.buffers());
-                return **inference_;
+        auto& program = programs_->inference;
+        if constexpr (requires { program->update(current.parameters(), current.buffers()); }) {
+            if (program) {
+                program->update(current.parameters(), current.buffers());
+                return *program;
             }
         }
-        return inference_->emplace(current.structure(), current.parameters(), current.buffers());
+        return program.emplace(current.structure(), current.parameters(), current.buffers());
     }
     /// Runs `x` (images of the batch's examples, in its order) through the network in training mode and adds the gradient of the
     /// weights. loss(const T* logits [K][lane], std::size_t first, std::size_t count, T* derivative [K][lane]) is called per
@@ -77,14 +104,29 @@ public:
                                          .epoch = static_cast<std::uint32_t>(position_.epoch),
                                          .step = static_cast<std::uint32_t>(position_.step),
                                          .update_statistics = update_statistics};
-        program_->differentiate(std::span<const value_type>(model_->parameters()), model_->buffers(), x,
-                                std::span<const std::uint64_t>(batch_->ids), settings, loss, gradient_);
+        programs_->training.differentiate(std::span<const value_type>(model_->parameters()), model_->buffers(), x,
+                                          std::span<const std::uint64_t>(batch_->ids), settings, loss, gradient_);
+    }
+    /// Propagates boxes lower <= x <= upper (of the batch's examples, in its order) through the network in evaluation mode and adds
+    /// the gradient of the weights. loss(const T* bounds [K][lane], first, count, T* derivative [K][lane]) is called per block with
+    /// upper bounds of logit[k] - logit[label]. Throws what the backend's interval_trainer does.
+    template <class BlockLoss>
+    void differentiate_bounds(const basic_images<value_type>& lower, const basic_images<value_type>& upper,
+                              BlockLoss&& loss) const {
+        constexpr bool has_intervals = requires { typename backend::template interval_trainer<value_type>; };
+        static_assert(has_intervals,
+                      "saddle: this backend has no interval_trainer: IBP training needs backend::cpu (docs/training.md)");
+        if constexpr (has_intervals) {
+            if (!programs_->intervals) programs_->intervals.emplace(model_->structure(), *pool_);
+            const Model& current = *model_;
+            programs_->intervals->differentiate(current.parameters(), current.buffers(), lower, upper, batch_->y, loss,
+                                                gradient_);
+        }
     }
 
 private:
     Model* model_;
-    trainer_program_type* program_;
-    std::optional<program_type>* inference_;
+    training_programs<Model>* programs_;
     worker_pool* pool_;
     const training_batch<value_type>* batch_;
     schedule_position position_;

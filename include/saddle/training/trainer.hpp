@@ -55,7 +55,7 @@ public:
         check_data(train);
         data_ = &train;
         worker_pool pool(settings_.threads);
-        typename training_context<Model>::trainer_program_type program(model_->structure(), pool);
+        training_programs<Model> programs(model_->structure(), pool);
         start();
         detail::restore(observers_, *this);
         require<io_error>(position_.epoch <= settings_.epochs && position_.step < position_.steps_per_epoch, "trainer",
@@ -70,7 +70,7 @@ public:
             if (interruption::requested()) stop_for_user();
             if (position_.step == 0) begin_epoch(pool);
             if (position_.step == 0 || order.empty()) order = order_of(position_.epoch);
-            finish(step(order, program, pool));
+            finish(step(order, programs, pool));
         }
         detail::save(observers_, *this, save_reason::end);
         detail::notify_end(observers_, result_, *this);
@@ -129,7 +129,6 @@ private:
     }
     void start() {
         recipe_.reset();
-        inference_.reset();
         position_ = {0, 0, data_->size() / settings_.batch_size + (data_->size() % settings_.batch_size != 0), settings_.epochs};
         result_ = {};
         sums_ = {};
@@ -182,8 +181,7 @@ private:
         });
     }
 
-    template <class Program>
-    step_record step(std::span<const std::uint32_t> order, Program& program, worker_pool& pool) {
+    step_record step(std::span<const std::uint32_t> order, training_programs<Model>& programs, worker_pool& pool) {
         const auto begin = std::chrono::steady_clock::now();
         const std::size_t first = position_.step * settings_.batch_size,
                           count = std::min(settings_.batch_size, order.size() - first);
@@ -196,7 +194,7 @@ private:
             const std::size_t each = (count + settings_.accumulation - 1) / settings_.accumulation;
             for (std::size_t part = 0; part < count; part += each) {
                 gather(order.subspan(first + part, std::min(each, count - part)), pool);
-                const training_context<Model> context(*model_, program, inference_, pool, batch_, position_, settings_.seed,
+                const training_context<Model> context(*model_, programs, pool, batch_, position_, settings_.seed,
                                                       1. / static_cast<double>(count), gradient_);
                 sum += objective_.differentiate(context, objective_state_);
             }
@@ -283,7 +281,6 @@ private:
     typename Optimizer::template state<value_type> optimizer_state_;
     objective_state<Objective, value_type> objective_state_;
     training_batch<value_type> batch_;
-    std::optional<typename training_context<Model>::program_type> inference_;
     lane_vector<value_type> gradient_, kept_parameters_, kept_buffers_;
 };
 

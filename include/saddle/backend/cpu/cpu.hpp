@@ -1,4 +1,5 @@
 #pragma once
+#include "saddle/backend/cpu/interval_trainer.hpp"
 #include "saddle/backend/cpu/program.hpp"
 #include "saddle/backend/cpu/trainer.hpp"
 
@@ -11,6 +12,8 @@ struct basic_cpu {
     using program = cpu_backend::program<lanes<T, Arch>>;
     template <class T>
     using trainer_program = cpu_backend::trainer_program<lanes<T, Arch>>;
+    template <class T>
+    using interval_trainer = cpu_backend::interval_trainer<lanes<T, Arch>>;
 
     template <class L, class In, class T>
         requires requires { custom_kernels_of<L, In, T>(); }

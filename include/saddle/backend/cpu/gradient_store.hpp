@@ -28,6 +28,9 @@ public:
         }
     }
 
+    /// Step i will not be collected: its weights' gradient is someone else's. Before reserve.
+    void leave_out(std::size_t i) { entries_[i].deferred = false; }
+
     /// Room for `blocks` blocks; `keeps_operands` says that every block's tensors stay until finish_step.
     void reserve(std::size_t blocks, std::size_t transposers, bool keeps_operands) {
         keeps_operands_ = keeps_operands;

@@ -19,6 +19,7 @@ struct convolution_unit {
 struct program_settings {
     bool winograd = true;   ///< Winograd for 3×3 convolutions with stride 1 and enough channels; off gives direct sums only
     bool training = false;  ///< keeps batch norm and dropout as operations
+    bool fuse = true;       ///< joins ReLU and folds batch norm into the operation before; off keeps them apart
 };
 
 /// Memory of one block: tensors and gradients, and the caller's input, logits and their gradients.
@@ -40,7 +41,7 @@ public:
     static constexpr std::size_t lanes = V::size;
 
     machine(const plan& p, program_settings settings)
-        : list_(make_steps(p, settings.training)), parameters_(p.parameters), buffers_(p.buffers),
+        : list_(make_steps(p, settings.training, settings.fuse)), parameters_(p.parameters), buffers_(p.buffers),
           parameter_count_(p.parameter_count), buffer_count_(p.buffer_count), settings_(settings) {
         units_.resize(list_.steps.size());
         constants_.resize(list_.steps.size());

@@ -16,7 +16,7 @@ namespace detail {
 /// Builds a step_list whose tensors have the borders that convolutions reach.
 class step_builder : public fusion::step_builder<layout> {
 public:
-    step_builder(const plan& p, bool training) : fusion::step_builder<layout>(p, training) {
+    step_builder(const plan& p, bool training, bool fuse) : fusion::step_builder<layout>(p, training, fuse) {
         reserve();
         schedule_gradients();
     }
@@ -69,7 +69,9 @@ private:
 
 }  // namespace detail
 
-/// Fuses a plan into steps; with `training`, batch norm and dropout stay.
-[[nodiscard]] inline step_list make_steps(const plan& p, bool training) { return detail::step_builder(p, training).take(); }
+/// Fuses a plan into steps. With `training`, batch norm and dropout stay; without `fuse`, every ReLU and batch norm is a step.
+[[nodiscard]] inline step_list make_steps(const plan& p, bool training, bool fuse = true) {
+    return detail::step_builder(p, training, fuse).take();
+}
 
 }  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE
