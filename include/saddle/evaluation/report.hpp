@@ -1,4 +1,5 @@
 #pragma once
+#include "saddle/certification/certification_result.hpp"
 #include "saddle/core/shape.hpp"
 #include "saddle/core/version.hpp"
 #include "saddle/evaluation/statistics.hpp"
@@ -78,6 +79,24 @@ struct attack_row {
     double seconds = not_measured;
 };
 
+/// What one domain proves of one model on the Linf balls of one radius.
+struct certified_row {
+    std::string model{}, domain{}, level{};  ///< level: what the proofs hold for
+    double epsilon = not_measured;
+    std::vector<setting> settings{};
+    accuracy clean{}, certified{};      ///< certified: proven to keep the right class on the whole ball, of all examples
+    std::vector<certificate> status{};  ///< per example
+    double seconds = not_measured;      ///< of one thread, summed over examples
+};
+
+/// The largest Linf radius that one domain proves for each example of one model.
+struct certified_radii {
+    std::string model{}, domain{}, level{};
+    double upper = not_measured, tolerance = not_measured;  ///< of the search
+    std::vector<double> radius{};  ///< per example; 0: none is proven, NaN: the example itself is classified wrongly
+    double seconds = not_measured;
+};
+
 /// Two models on the same examples: those that exactly one of them gets right, and McNemar's exact p-value.
 struct paired_comparison {
     std::string first, second, setting;  ///< setting: what was compared, e.g. "PGD, epsilon 0.1"
@@ -136,6 +155,8 @@ struct report {
     std::vector<setting> build, settings;  ///< how the program was built; what it was asked for
     std::vector<model_summary> models;
     std::vector<attack_row> rows;
+    std::vector<certified_row> certified;
+    std::vector<certified_radii> radii;
     std::vector<paired_comparison> comparisons;
     std::vector<chart> charts;  ///< further charts, after those drawn from the rows
     std::vector<picture_grid> pictures;

@@ -15,6 +15,13 @@ namespace saddle {
 /// A number of a CSV line, exact; an empty field when it is not finite.
 [[nodiscard]] inline std::string csv_number(double value) { return std::isfinite(value) ? exact_text(value) : ""; }
 
+/// The fields as a line of CSV, its end included.
+[[nodiscard]] inline std::string csv_line(const std::vector<std::string>& fields) {
+    std::string out;
+    for (std::size_t i = 0; i < fields.size(); ++i) out += (i ? "," : "") + csv_field(fields[i]);
+    return out + "\r\n";
+}
+
 /// The report's rows as CSV (RFC 4180, CRLF): a header, then one line per model, attack and epsilon. Shares lie in [0,1].
 [[nodiscard]] inline std::string csv_text(const report& r) {
     std::string out =
@@ -39,8 +46,7 @@ namespace saddle {
         fields.push_back(steps);
         count(row.gradient_calls), count(row.forward_calls), number(row.seconds), count(r.seed);
         fields.push_back(r.version), fields.push_back(r.date);
-        for (std::size_t i = 0; i < fields.size(); ++i) out += (i ? "," : "") + csv_field(fields[i]);
-        out += "\r\n";
+        out += csv_line(fields);
     }
     return out;
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include "saddle/evaluation/certified_html.hpp"
 #include "saddle/evaluation/charts.hpp"
 #include "saddle/evaluation/html_style.hpp"
 #include "saddle/evaluation/html_table.hpp"
@@ -9,22 +10,6 @@
 namespace saddle {
 
 namespace detail {
-
-inline std::string html_section(const std::string& title, const std::string& about, const std::string& content) {
-    return html_element("section", "",
-                        html_element("h2", "", title) + (about.empty() ? "" : html_element("p", "class=\"about\"", about)) +
-                            content) +
-           '\n';
-}
-
-inline std::string html_range(const accuracy& a) {
-    if (a.examples == 0) return "";
-    const auto ends = a.exact_interval();
-    return percent_text(ends.lower) + " – " + percent_text(ends.upper);
-}
-inline std::string html_share(const accuracy& a) {
-    return a.examples == 0 ? "–" : "<b>" + percent_text(a.share()) + " %</b><small>" + html_range(a) + "</small>";
-}
 
 inline std::string html_header(const report& r) {
     std::string lead = escape_html(r.data_name.empty() ? "Data" : r.data_name) + ", " + count_text(r.data_size) + " examples";
@@ -93,7 +78,7 @@ inline std::string html_cards(const report& r) {
 
 inline std::string html_charts(const report& r) {
     std::string figures;
-    for (const auto& group : {epsilon_charts(r), iteration_charts(r), r.charts})
+    for (const auto& group : {epsilon_charts(r), certified_charts(r), iteration_charts(r), r.charts})
         for (const auto& c : group)
             figures += html_element("figure", "",
                                     html_element("h3", "", escape_html(c.title)) + line_chart(c) + chart_legend(c) +
@@ -216,6 +201,9 @@ inline constexpr const char* html_method =
     "<p><b>Successes</b> are judged again, apart from the attack: the perturbed image must lie in the ball and in [0,1], "
     "computed in double precision, and "
     "the model must classify it wrongly. What fails this is not counted and is noted above.</p>"
+    "<p><b>Certified accuracy</b> is the share of all examples that are proven to keep their right class on the whole Linf ball: "
+    "a "
+    "lower bound, as robust accuracy is an upper one.</p>"
     "<p><b>Intervals</b> are exact (Clopper and Pearson) at the stated confidence, 95 % unless said otherwise. They cover the "
     "choice of examples, not the randomness of training.</p>"
     "<p><b>Distances</b> are between the original and the perturbed image with values in [0,1]; L0 counts pixels.</p></div>";
@@ -230,7 +218,7 @@ inline constexpr const char* html_method =
            "content=\"width=device-width,initial-scale=1\">\n" +
            html_element("title", "", escape_html(r.title)) + html_element("style", "", std::string(page_style) + chart_style) +
            "\n</head>\n<body>\n" + html_header(r) + "<main>\n" + html_notes(r) + html_cards(r) + html_charts(r) +
-           html_overview(r) + html_rows(r) + html_comparisons(r) + html_pictures(r) +
+           html_overview(r) + html_rows(r) + html_certification(r) + html_comparisons(r) + html_pictures(r) +
            html_section("How to read this", "", html_method) + "</main>\n" +
            html_element("footer", "",
                         "Made by saddle " + escape_html(r.version) + (r.date.empty() ? "" : " on " + escape_html(r.date)) + '.') +

@@ -1,5 +1,5 @@
 #pragma once
-#include "saddle/evaluation/report.hpp"
+#include "saddle/evaluation/certified_views.hpp"
 #include "saddle/io/file.hpp"
 
 #include <cmath>
@@ -88,6 +88,34 @@ inline json to_json(const chart& c) {
     return {{"title", c.title},     {"caption", c.caption}, {"x_label", c.x_label},
             {"y_label", c.y_label}, {"share", c.share},     {"curves", curves}};
 }
+inline json to_json(const certified_row& row) {
+    std::string letters;
+    for (const auto c : row.status) letters += letter_of(c);
+    return {{"model", row.model},
+            {"domain", row.domain},
+            {"soundness", row.level},
+            {"epsilon", to_json(row.epsilon)},
+            {"settings", to_json(row.settings)},
+            {"clean", to_json(row.clean)},
+            {"certified", to_json(row.certified)},
+            {"seconds", to_json(row.seconds)},
+            {"status", letters}};
+}
+inline json to_json(const certified_radii& r) {
+    return {{"model", r.model},
+            {"domain", r.domain},
+            {"soundness", r.level},
+            {"upper", to_json(r.upper)},
+            {"tolerance", to_json(r.tolerance)},
+            {"seconds", to_json(r.seconds)},
+            {"radius", to_json(r.radius)}};
+}
+inline json to_json(const bracket_list& b) {
+    json list = json::array();
+    for (const auto& one : b.brackets)
+        list.push_back({{"example", one.example}, {"proved", to_json(one.proved)}, {"broken", to_json(one.broken)}});
+    return {{"model", b.model}, {"contradictions", b.contradictions()}, {"examples", list}};
+}
 template <class T>
 json to_json_array(const std::vector<T>& items) {
     json out = json::array();
@@ -119,6 +147,9 @@ json to_json_array(const std::vector<T>& items) {
                            {"settings", to_json(r.settings)},
                            {"models", to_json_array(r.models)},
                            {"rows", to_json_array(r.rows)},
+                           {"certified", to_json_array(r.certified)},
+                           {"certified_radii", to_json_array(r.radii)},
+                           {"brackets", to_json_array(brackets_of(r))},
                            {"comparisons", to_json_array(r.comparisons)},
                            {"charts", to_json_array(r.charts)},
                            {"notes", r.notes}};

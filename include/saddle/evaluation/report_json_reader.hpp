@@ -56,6 +56,25 @@ inline attack_row row_of(const json& j) {
     row.seconds = number_of(j.at("seconds"));
     return row;
 }
+inline certified_row certified_row_of(const json& j) {
+    certified_row row;
+    row.model = j.at("model"), row.domain = j.at("domain"), row.level = j.at("soundness");
+    row.epsilon = number_of(j.at("epsilon"));
+    row.settings = settings_of(j.at("settings"));
+    row.clean = accuracy_of(j.at("clean")), row.certified = accuracy_of(j.at("certified"));
+    for (const char c : j.at("status").get<std::string>()) row.status.push_back(certificate_of(c));
+    row.seconds = number_of(j.at("seconds"));
+    return row;
+}
+inline certified_radii radii_of(const json& j) {
+    return {j.at("model"),
+            j.at("domain"),
+            j.at("soundness"),
+            number_of(j.at("upper")),
+            number_of(j.at("tolerance")),
+            numbers_of(j.at("radius")),
+            number_of(j.at("seconds"))};
+}
 inline paired_comparison comparison_of(const json& j) {
     return {j.at("first"),      j.at("second"),      j.at("setting"), j.at("both"),
             j.at("only_first"), j.at("only_second"), j.at("neither"), number_of(j.at("p_value"))};
@@ -90,6 +109,10 @@ inline chart chart_of(const json& j) {
         r.build = settings_of(j.at("build")), r.settings = settings_of(j.at("settings"));
         for (const auto& m : j.at("models")) r.models.push_back(model_of(m));
         for (const auto& row : j.at("rows")) r.rows.push_back(row_of(row));
+        if (j.contains("certified"))
+            for (const auto& row : j.at("certified")) r.certified.push_back(certified_row_of(row));
+        if (j.contains("certified_radii"))
+            for (const auto& list : j.at("certified_radii")) r.radii.push_back(radii_of(list));
         for (const auto& c : j.at("comparisons")) r.comparisons.push_back(comparison_of(c));
         for (const auto& c : j.at("charts")) r.charts.push_back(chart_of(c));
         r.notes = j.at("notes").get<std::vector<std::string>>();
