@@ -1,6 +1,9 @@
 #pragma once
 #include "saddle/core/config.hpp"
 
+#include <concepts>
+#include <cstdio>
+#include <initializer_list>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -50,19 +53,91 @@ public:
     using error::error;
 };
 
-/// Concatenates its arguments as a stream would print them: the text of an error.
+namespace detail {
+
+/// A text or number to be put into a message. One type for all, so that messages do not multiply instantiations.
+class text_part {
+public:
+    text_part(std::string_view value) : kind_(kind::characters), characters_(value) {}
+    text_part(const char* value) : text_part(std::string_view(value)) {}
+    text_part(const std::string& value) : text_part(std::string_view(value)) {}
+    text_part(char value) : kind_(kind::character), character_(value) {}
+    template <std::signed_integral I>
+    text_part(I value) : kind_(kind::signed_number), signed_(value) {}
+    template <std::unsigned_integral I>
+    text_part(I value) : kind_(kind::unsigned_number), unsigned_(value) {}
+    template <std::floating_point F>
+    text_part(F value) : kind_(kind::real), real_(static_cast<double>(value)) {}
+
+    void append_to(std::string& out) const {
+        char digits[32];
+        switch (kind_) {
+        case kind::characters:
+            out += characters_;
+            return;
+        case kind::character:
+            out += character_;
+            return;
+        case kind::signed_number:
+            out += std::to_string(signed_);
+            return;
+        case kind::unsigned_number:
+            out += std::to_string(unsigned_);
+            return;
+        case kind::real:
+            out.append(digits, static_cast<std::size_t>(std::snprintf(digits, sizeof digits, "%.9g", real_)));
+            return;
+        }
+    }
+
+private:
+    enum class kind : unsigned char { characters, character, signed_number, unsigned_number, real };
+    kind kind_;
+    union {
+        std::string_view characters_;
+        char character_;
+        long long signed_;
+        unsigned long long unsigned_;
+        double real_;
+    };
+};
+
+/// What a part is made from: itself, or what a stream prints of it.
+template <class Part>
+[[nodiscard]] decltype(auto) printed(const Part& part) {
+    if constexpr (std::is_constructible_v<text_part, const Part&>) {
+        return (part);
+    } else {
+        std::ostringstream out;
+        out << part;
+        return out.str();
+    }
+}
+
+[[nodiscard, gnu::cold, gnu::noinline]] inline std::string join(std::initializer_list<text_part> parts) {
+    std::string out;
+    for (const auto& part : parts) part.append_to(out);
+    return out;
+}
+
+template <class Error>
+[[noreturn, gnu::cold, gnu::noinline]] void throw_requirement(std::string_view where, std::string_view what, text_part expected,
+                                                              text_part found) {
+    throw Error(join({where, ": ", what, "; expected ", expected, ", found ", found}));
+}
+
+}  // namespace detail
+
+/// Concatenates its arguments as a stream would print them, numbers with 9 digits: the text of an error.
 template <class... Parts>
 [[nodiscard]] std::string text(const Parts&... parts) {
-    std::ostringstream out;
-    out.precision(9);
-    (out << ... << parts);
-    return out.str();
+    return detail::join({detail::text_part(detail::printed(parts))...});
 }
 
 /// Throws `Error` with "where: what; expected E, found F" when `condition` is false.
 template <class Error = invalid_argument, class Expected, class Found>
 void require(bool condition, std::string_view where, std::string_view what, const Expected& expected, const Found& found) {
-    if (!condition) throw Error(text(where, ": ", what, "; expected ", expected, ", found ", found));
+    if (!condition) detail::throw_requirement<Error>(where, what, detail::printed(expected), detail::printed(found));
 }
 
 }  // namespace saddle
