@@ -13,7 +13,7 @@ safetensors_file sample() {
     file.tensors.push_back(make_entry<std::int64_t>("count", {}, std::vector<std::int64_t>{7}));
     file.tensors.push_back(make_entry<double>("empty", {0, 4}, {}));
     file.tensors.push_back(make_entry<double>("a \"quoted\" n\u00e4me", {2}, std::vector<double>{.1, -1e300}));
-    file.metadata = {{"format", "pt"}, {"note", ""}};
+    file.metadata = {{"format", "pt"}, {"note", ""}, {"a\nline", "\x01\\\" \u20ac"}};
     return file;
 }
 
@@ -87,14 +87,31 @@ TEST_CASE("a wrong header length is an error", "[io]") {
 }
 
 TEST_CASE("a header that is not the JSON it should be is an error", "[io]") {
-    CHECK_THAT(error_of(file_of("{\"a\":", 0)), says("not valid JSON"));
-    CHECK_THAT(error_of(file_of("{} x", 0)), says("not valid JSON"));
-    CHECK_THAT(error_of(file_of("{\"\xff\":1}", 0)), says("not valid JSON"));
+    CHECK_THAT(error_of(file_of("{\"a\":", 0)), says("byte 5 of the header ('a'); expected '{', found its end"));
+    CHECK_THAT(error_of(file_of("{} x", 0)), says("byte 3 of the header; expected the end of the header, found 'x'"));
+    CHECK_THAT(error_of(file_of("{\"\xff\":1}", 0)), says("expected UTF-8, found a byte of 255"));
+    CHECK_THAT(error_of(file_of("{\"a\nb\":1}", 0)), says("control characters, found a byte of 10"));
+    CHECK_THAT(error_of(file_of("{\"a\" 1}", 0)), says("expected ':'"));
+    CHECK_THAT(error_of(file_of("{\"a\":{},}", 0)), says("expected '\"', found '}'"));
     CHECK_THAT(error_of(file_of("[]", 0)), says("first character"));
-    CHECK_THAT(error_of(file_of(R"({"a":3})", 0)), says("description"));
-    CHECK_THAT(error_of(file_of(R"({"__metadata__":{"k":1}})", 0)), says("__metadata__"));
-    CHECK_THAT(error_of(file_of(R"({"__metadata__":[]})", 0)), says("__metadata__"));
-    CHECK_THAT(error_of(file_of(std::string(100'000, '[').insert(0, R"({"a":)"), 0)), says("nesting"));
+    CHECK_THAT(error_of(file_of(R"({"a":3})", 0)), says("('a'); expected '{', found '3'"));
+    CHECK_THAT(error_of(file_of(R"({"__metadata__":{"k":1}})", 0)), says("('__metadata__'); expected '\"', found '1'"));
+    CHECK_THAT(error_of(file_of(R"({"__metadata__":[]})", 0)), says("('__metadata__'); expected '{'"));
+    CHECK_THAT(error_of(file_of(std::string(100'000, '[').insert(0, R"({"a":)"), 0)), says("expected '{', found '['"));
+}
+
+TEST_CASE("the escapes of JSON are read, and nothing like them", "[io]") {
+    const auto metadata = [](const std::string& written) {
+        const scratch_folder folder;
+        put_file(folder / "x", file_of(R"({"__metadata__":{"k":")" + written + R"("}})", 0));
+        return read_safetensors(folder / "x").metadata.at("k");
+    };
+    CHECK(metadata(R"(\"\\\/\b\f\n\r\t)") == "\"\\/\b\f\n\r\t");
+    CHECK(metadata(R"(\u00e4\u20AC\ud83d\ude00)") == "\u00e4\u20ac\U0001f600");
+    CHECK(metadata("\u00e4\u20ac\U0001f600\ufffd") == "\u00e4\u20ac\U0001f600\ufffd");
+    for (const std::string wrong :
+         {R"(\x)", R"(\u12g4)", R"(\u12)", R"(\ud83d)", R"(\ud83d\u0041)", R"(\ude00)", "\xc3", "\xed\xa0\x80"})
+        CHECK_THROWS_AS(metadata(wrong), io_error);
 }
 
 TEST_CASE("a name that occurs twice is an error", "[io]") {
@@ -111,8 +128,10 @@ TEST_CASE("a wrong description of a tensor is an error", "[io]") {
     };
     CHECK(with("\"F32\"", "[2]", "[0,8]", 8) == "no error");
     CHECK_THAT(with("\"F31\"", "[2]", "[0,8]", 8), says("element type") && says("F31"));
-    CHECK_THAT(with("4", "[2]", "[0,8]", 8), says("dtype"));
-    CHECK_THAT(with("\"F32\"", "[-2]", "[0,8]", 8), says("shape"));
+    CHECK_THAT(with("4", "[2]", "[0,8]", 8), says("('a', member 'dtype'); expected '\"'"));
+    CHECK_THAT(with("\"F32\"", "[-2]", "[0,8]", 8), says("member 'shape'); expected an integer of at least 0"));
+    CHECK_THAT(with("\"F32\"", "[02]", "[0,8]", 8), says("expected an integer"));
+    CHECK_THAT(with("\"F32\"", "[18446744073709551616]", "[0,8]", 8), says("below 2^64"));
     CHECK_THAT(with("\"F32\"", "[2.0]", "[0,8]", 8), says("shape"));
     CHECK_THAT(with("\"F32\"", "2", "[0,8]", 8), says("shape"));
     CHECK_THAT(with("\"F32\"", "[4294967296,4294967296,4]", "[0,8]", 8), says("2^64"));
@@ -122,8 +141,10 @@ TEST_CASE("a wrong description of a tensor is an error", "[io]") {
     CHECK_THAT(with("\"F32\"", "[2]", "[4,12]", 8), says("0 to 8"));
     CHECK_THAT(with("\"F32\"", "[2]", "[4,12]", 12), says("hole"));
     CHECK_THAT(with("\"F32\"", "[2]", "[0,8]", 9), says("belongs to no tensor"));
-    CHECK_THAT(with("\"F32\"", "[2]", "[0,8],\"more\":1", 8), says("4 members"));
-    CHECK_THAT(error_of(file_of(R"({"a":{"dtype":"U8","type":[1],"data_offsets":[0,1]}})", 1)), says("'shape'"));
+    CHECK_THAT(with("\"F32\"", "[2]", "[0,8],\"more\":1", 8),
+               says("member 'more'); expected only dtype, shape and data_offsets"));
+    CHECK_THAT(error_of(file_of(R"({"a":{"dtype":"U8","data_offsets":[0,1]}})", 1)),
+               says("member 'shape'; expected a value, found nothing"));
 }
 
 TEST_CASE("tensors that share bytes are an error", "[io]") {

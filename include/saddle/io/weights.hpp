@@ -85,9 +85,11 @@ void save_weights(const Model& m, const std::string& path, const save_weights_op
         }
     }
     // The widest elements first, so that each tensor of the file is aligned.
-    std::stable_sort(file.tensors.begin(), file.tensors.end(),
-                     [](const auto& a, const auto& b) { return element_size(a.type) > element_size(b.type); });
-    write_safetensors(path, file);
+    safetensors_file ordered{{}, file.metadata};
+    for (const std::size_t width : {8, 4, 2, 1})
+        for (auto& t : file.tensors)
+            if (element_size(t.type) == width) ordered.tensors.push_back(std::move(t));
+    write_safetensors(path, ordered);
 }
 
 /// Reads weights and running statistics from a .safetensors file of F16, BF16, F32 or F64 tensors into a model; all or nothing.

@@ -2,6 +2,8 @@
 #include "saddle/io/safetensors.hpp"
 #include "saddle/nn/plan.hpp"
 
+#include <algorithm>
+
 namespace saddle::detail {
 
 /// A tensor that a model wants from a weights file.
