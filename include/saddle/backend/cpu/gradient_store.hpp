@@ -55,6 +55,7 @@ public:
         each_kept_ = kept;
         if (sums_.size() < blocks * sums) sums_ = lane_vector<T>(blocks * sums);
         if (kept_.size() < blocks * kept) kept_ = lane_vector<T>(blocks * kept);
+        place_custom_sums(blocks);
         transposed_.resize(transposers);
         for (auto& t : transposed_) t.resize(widest_transposed_);
     }
@@ -74,14 +75,10 @@ public:
             group_norm_gradient<V>(op, block<const T>(machine_.value(op.input, m)),
                                    block<const T>(machine_.gradient(op.output, m)), sums, sums + parameters_[op.weight].size);
         } else if (op.kind == operation_kind::custom && op.parameters > 0) {
-            std::vector<T*> pointers(op.parameters);
-            T* next = sums;
-            for (std::size_t k = 0; k < op.parameters; ++k) {
-                pointers[k] = next;
-                next += round(parameters_[op.first_parameter + k].size);
-            }
+            T* const* const places = custom_places_.data() + b * parameters_.size() + op.first_parameter;
             reinterpret_cast<typename custom_signatures<T>::gradient>(op.custom.gradient)(
-                machine_.value(op.input, m), machine_.value(op.output, m), machine_.gradient(op.output, m), pointers);
+                machine_.value(op.input, m), machine_.value(op.output, m), machine_.gradient(op.output, m),
+                std::span(places, op.parameters));
         }
     }
 
@@ -124,6 +121,20 @@ private:
 
     static std::size_t round(std::size_t n) { return (n + 15) / 16 * 16; }
     [[nodiscard]] bool deferred(const entry& e) const { return e.deferred || keeps_operands_; }
+
+    void place_custom_sums(std::size_t blocks) {
+        custom_places_.assign(blocks * parameters_.size(), nullptr);
+        for (std::size_t b = 0; b < blocks; ++b)
+            for (std::size_t i = 0; i < entries_.size(); ++i) {
+                const auto& op = machine_.list().steps[i].op;
+                if (op.kind != operation_kind::custom) continue;
+                T* next = sums_.data() + b * each_sums_ + entries_[i].sums;
+                for (std::size_t k = op.first_parameter; k < op.first_parameter + op.parameters; ++k) {
+                    custom_places_[b * parameters_.size() + k] = next;
+                    next += round(parameters_[k].size);
+                }
+            }
+    }
 
     void collect_convolution(std::size_t i, const block_memory<T>& m, std::size_t b, std::size_t worker, T* sums) {
         const auto& op = machine_.list().steps[i].op;
@@ -169,24 +180,24 @@ private:
                          std::min(job.rows, (group + 1) * gradient_group<V>), weights);
         });
     }
+    [[nodiscard]] lane_vector<T> total_of(std::size_t at, std::size_t size, std::size_t blocks) const {
+        lane_vector<T> sum(sums_.begin() + static_cast<std::ptrdiff_t>(at),
+                           sums_.begin() + static_cast<std::ptrdiff_t>(at + size));
+        for (std::size_t b = 1; b < blocks; ++b)
+            for (std::size_t k = 0; k < size; ++k) sum[k] += sums_[b * each_sums_ + at + k];
+        return sum;
+    }
     void fold_sums(std::size_t i, std::size_t blocks, std::span<T> gradient) {
         const auto& op = machine_.list().steps[i].op;
         const auto& e = entries_[i];
-        const auto total = [&](std::size_t at, std::size_t size) {
-            lane_vector<T> sum(sums_.begin() + static_cast<std::ptrdiff_t>(at),
-                               sums_.begin() + static_cast<std::ptrdiff_t>(at + size));
-            for (std::size_t b = 1; b < blocks; ++b)
-                for (std::size_t k = 0; k < size; ++k) sum[k] += sums_[b * each_sums_ + at + k];
-            return sum;
-        };
         const auto add = [&](std::size_t at, std::size_t parameter) {
             const auto& info = parameters_[parameter];
-            const auto sum = total(at, info.size);
+            const auto sum = total_of(at, info.size, blocks);
             for (std::size_t k = 0; k < info.size; ++k) gradient[info.offset + k] += sum[k];
         };
         if (op.kind == operation_kind::convolution) {
             if (!deferred(e))
-                add_gradient(e.job, V::size, total(e.sums, e.job.sums(V::size)).data(), 0, e.job.rows,
+                add_gradient(e.job, V::size, total_of(e.sums, e.job.sums(V::size), blocks).data(), 0, e.job.rows,
                              gradient.data() + parameters_[op.weight].offset);
             if (op.bias != none) add(e.bias_sums, op.bias);
         } else if (op.kind == operation_kind::group_norm) {
@@ -208,6 +219,7 @@ private:
     std::size_t each_sums_ = 0, each_kept_ = 0, widest_transposed_ = 0;
     lane_vector<T> sums_, kept_, totals_;
     std::vector<lane_vector<T>> transposed_;
+    std::vector<T*> custom_places_;  ///< [block][parameter]: where the sums of custom layers stand
 };
 
 }  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

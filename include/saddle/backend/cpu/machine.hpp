@@ -30,7 +30,8 @@ struct block_memory {
     T* input = nullptr;
     T* logits = nullptr;
     T* logits_gradient = nullptr;
-    T* input_gradient = nullptr;  ///< nullptr: not wanted
+    T* input_gradient = nullptr;           ///< nullptr: not wanted
+    const T* const* parameters = nullptr;  ///< of custom layers: where each of the plan's stands, machine::parameter_places
 };
 
 /// Steps, layouts and packed weights: what inference and training run on a block of V::size lanes.
@@ -85,6 +86,13 @@ public:
     /// Whether anyone wants the gradient of a tensor: the caller, or weights before it.
     [[nodiscard]] bool wants_gradient(std::size_t tensor, const block_memory<T>& m) const {
         return m.input_gradient || depends_on_weights_[tensor];
+    }
+
+    /// Where each parameter stands after `pack`; packing again keeps the places.
+    [[nodiscard]] std::vector<const T*> parameter_places() const {
+        std::vector<const T*> places(parameters_.size());
+        for (std::size_t k = 0; k < places.size(); ++k) places[k] = values_.data() + parameters_[k].offset;
+        return places;
     }
 
     void forward(std::size_t i, const block_memory<T>& m) const;
@@ -202,10 +210,8 @@ private:
         pack_winograd(unit.backward, packed_.data(),
                       [&](std::size_t c, std::size_t o, std::size_t k) { return at(o, c, 8 - k); });
     }
-    [[nodiscard]] std::vector<const T*> custom_parameters(const operation& op) const {
-        std::vector<const T*> pointers(op.parameters);
-        for (std::size_t k = 0; k < op.parameters; ++k) pointers[k] = values_.data() + parameters_[op.first_parameter + k].offset;
-        return pointers;
+    [[nodiscard]] static std::span<const T* const> custom_parameters(const operation& op, const block_memory<T>& m) {
+        return {m.parameters + op.first_parameter, op.parameters};
     }
 
     step_list list_;

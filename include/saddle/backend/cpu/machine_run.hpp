@@ -40,7 +40,7 @@ void machine<V>::forward(std::size_t i, const block_memory<T>& m) const {
     case dropout:
         return copy_forward<V>(x, y);
     case custom:
-        return reinterpret_cast<typename custom_signatures<T>::forward>(op.custom.forward)(x, custom_parameters(op), y);
+        return reinterpret_cast<typename custom_signatures<T>::forward>(op.custom.forward)(x, custom_parameters(op, m), y);
     }
 }
 
@@ -86,7 +86,7 @@ void machine<V>::backward(std::size_t i, const block_memory<T>& m) const {
         return copy_backward<V>(x, dy, action, dx);
     case custom: {
         const block<T> own = contiguous_block(m.scratch, x.shape, lanes);
-        reinterpret_cast<typename custom_signatures<T>::backward>(op.custom.backward)(x, y, dy, custom_parameters(op), own);
+        reinterpret_cast<typename custom_signatures<T>::backward>(op.custom.backward)(x, y, dy, custom_parameters(op, m), own);
         return pass_backward<V>(x, block<const T>(own), action, dx);
     }
     }

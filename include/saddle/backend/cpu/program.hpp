@@ -11,12 +11,14 @@ public:
     using value_type = typename V::value_type;
 
     explicit session(const machine<V>& program)
-        : machine_(&program), memory_(program.storage_size() + program.scratch_size() + V::size) {}
+        : machine_(&program), memory_(program.storage_size() + program.scratch_size() + V::size),
+          parameters_(program.parameter_places()) {}
 
     /// Logits [K][lane] of the images x [C,H,W][lane]; both contiguous and aligned for lanes. x is read again by `backward`.
     void forward(const value_type* x, value_type* logits) {
         place_.storage = memory_.data();
         place_.scratch = memory_.data() + machine_->storage_size();
+        place_.parameters = parameters_.data();
         place_.input = const_cast<value_type*>(x);
         place_.logits = logits;
         for (std::size_t i = 0; i < machine_->list().steps.size(); ++i) machine_->forward(i, place_);
@@ -36,6 +38,7 @@ public:
 private:
     const machine<V>* machine_;
     lane_vector<value_type> memory_;
+    std::vector<const value_type*> parameters_;
     block_memory<value_type> place_{};
 };
 

@@ -83,54 +83,24 @@ void run_tile(const tap_job& job, const T* input, const T* weights, const T* bia
 template <class V>
 inline constexpr int tile_sums = sizeof(V) == 64 ? 24 : 12;
 
-template <class V, int OC, int PX, class T>
-void run_pixels(const tap_job& job, const T* input, const T* weights, const T* bias, const tile_range& channels,
-                const tile_range& pixels, const epilogue<T>& e) {
-    run_tile<V, OC, PX>(job, input, weights + channels.weights, bias + channels.first, job.input_pixels.data() + pixels.first,
-                        job.output_pixels.data() + pixels.first, job.output_channels.data() + channels.first, e);
+/// Calls f(std::integral_constant<int, N>) with the one of `Counts` that is `count`, which must be among them.
+template <int... Counts, class F>
+void with_count(std::size_t count, F&& f) {
+    (void)((count == Counts && (f(std::integral_constant<int, Counts>{}), true)) || ...);
 }
 
-/// Dispatches one tile on its two counts; only tiles that fit the registers exist.
+/// Runs one tile. The counts of a tile are those of choose_tiles; only tiles that fit the registers exist.
 template <class V, class T>
 void run_one(const tap_job& job, const T* input, const T* weights, const T* bias, const tile_range& channels,
              const tile_range& pixels, const epilogue<T>& e) {
-    const auto with_channels = [&]<int OC>(std::integral_constant<int, OC>) {
-        const auto call = [&]<int PX>(std::integral_constant<int, PX>) {
-            if constexpr (OC * PX <= tile_sums<V>) run_pixels<V, OC, PX>(job, input, weights, bias, channels, pixels, e);
-        };
-        switch (pixels.count) {
-        case 1:
-            return call(std::integral_constant<int, 1>{});
-        case 2:
-            return call(std::integral_constant<int, 2>{});
-        case 3:
-            return call(std::integral_constant<int, 3>{});
-        case 4:
-            return call(std::integral_constant<int, 4>{});
-        case 5:
-            return call(std::integral_constant<int, 5>{});
-        case 6:
-            return call(std::integral_constant<int, 6>{});
-        case 7:
-            return call(std::integral_constant<int, 7>{});
-        default:
-            return call(std::integral_constant<int, 8>{});
-        }
-    };
-    switch (channels.count) {
-    case 1:
-        return with_channels(std::integral_constant<int, 1>{});
-    case 2:
-        return with_channels(std::integral_constant<int, 2>{});
-    case 3:
-        return with_channels(std::integral_constant<int, 3>{});
-    case 4:
-        return with_channels(std::integral_constant<int, 4>{});
-    case 8:
-        return with_channels(std::integral_constant<int, 8>{});
-    default:
-        return with_channels(std::integral_constant<int, 16>{});
-    }
+    with_count<4, 1, 3, 8, 16, 2>(channels.count, [&]<int OC>(std::integral_constant<int, OC>) {
+        with_count<6, 8, 1, 2, 3, 4>(pixels.count, [&]<int PX>(std::integral_constant<int, PX>) {
+            if constexpr (OC * PX <= tile_sums<V> && (OC != 2 || PX == 1))
+                run_tile<V, OC, PX>(job, input, weights + channels.weights, bias + channels.first,
+                                    job.input_pixels.data() + pixels.first, job.output_pixels.data() + pixels.first,
+                                    job.output_channels.data() + channels.first, e);
+        });
+    });
 }
 
 /// Runs a whole job on one block. `input` and the epilogue's pointers are the tensors' storage, borders included.
@@ -142,12 +112,15 @@ void run_job(const tap_job& job, const T* input, const T* weights, const T* bias
 }
 
 /// Chooses the register tiles of a job from its shape alone; `sums` is how many the registers hold.
+///
+/// Tiles are 16, 8, 4, 3 or 1 channels (2 for a single pixel) by 8, 6, 4, 3, 2 or 1 pixels: each further size costs compile time
+/// in every program.
 inline void choose_tiles(tap_job& job, std::size_t sums) {
     const std::size_t pixels = job.output_pixels.size(), channels = job.output_channels.size();
     std::vector<std::size_t> widths = pixels == 1   ? std::vector<std::size_t>{16, 8, 4, 2, 1}
-                                      : pixels <= 3 ? std::vector<std::size_t>{8, 4, 2, 1}
-                                                    : std::vector<std::size_t>{4, 2, 1};
-    if (pixels > 3 && channels == 3) widths = {3};
+                                      : pixels <= 3 ? std::vector<std::size_t>{8, 4, 1}
+                                                    : std::vector<std::size_t>{4, 1};
+    if (channels == 3) widths = {3};
     std::erase_if(widths, [&](std::size_t w) { return w > std::max<std::size_t>(sums, 1); });
     std::size_t widest = 1, weights = 0;
     for (std::size_t first = 0; first < channels;) {
@@ -163,11 +136,16 @@ inline void choose_tiles(tap_job& job, std::size_t sums) {
         first += width;
     }
     const std::size_t longest = std::min<std::size_t>(8, sums / widest);
-    const std::size_t tiles = (pixels + longest - 1) / longest;
-    for (std::size_t i = 0, first = 0; i < tiles; ++i) {
-        const std::size_t count = pixels / tiles + (i < pixels % tiles);
+    for (std::size_t first = 0, left = pixels; left > 0;) {
+        std::size_t count = 1;
+        for (const std::size_t size : {8, 6, 4, 3, 2})
+            if (size <= longest && size <= left && left - size != 1) {  // a single pixel would wait for its sums
+                count = size;
+                break;
+            }
         job.pixel_tiles.push_back({static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(count), 0});
         first += count;
+        left -= count;
     }
 }
 

@@ -38,6 +38,7 @@ public:
                              text(parameters.size(), " and ", gradient.size()));
         if (x.empty()) return;
         machine_.pack(parameters, buffers, pool_);
+        parameters_ = machine_.parameter_places();
         const std::size_t blocks = (x.size() + V::size - 1) / V::size;
         reserve(blocks);
         const run at{parameters, x, ids, settings};
@@ -70,6 +71,7 @@ private:
         block_memory<T> m;
         m.storage = memory_.data() + index * each_place_;
         m.scratch = scratch_[worker].data();
+        m.parameters = parameters_.data();
         m.input = m.storage + machine_.storage_size();
         m.logits = m.input + plan_.input().size() * V::size;
         m.logits_gradient = m.logits + plan_.classes() * V::size;
@@ -214,6 +216,7 @@ private:
     std::size_t each_place_ = 0;
     lane_vector<T> memory_;
     std::vector<lane_vector<T>> scratch_;
+    std::vector<const T*> parameters_;
 };
 
 }  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

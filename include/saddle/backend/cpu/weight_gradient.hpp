@@ -84,9 +84,11 @@ void transpose_input(const gradient_job& job, const T* input, T* out) {
 
 namespace detail {
 
-/// One register tile of a block's sums: R rows × J columns, local while they grow so that they stay in registers.
+/// One register tile of a block's sums: R rows × J columns, local while they grow so that they stay in registers. Rows from `rows`
+/// on repeat the last one.
 template <class V, int R, int J, bool Transposed, class T>
-inline void gradient_tile(const gradient_job& job, const T* input, const T* dy, const std::int32_t* columns, V (&result)[R][J]) {
+inline void gradient_tile(const gradient_job& job, const T* input, const T* dy, int rows, const std::int32_t* columns,
+                          V (&result)[R][J]) {
     V sum[R][J];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
@@ -95,7 +97,9 @@ inline void gradient_tile(const gradient_job& job, const T* input, const T* dy, 
     const T* x[J];
 #pragma GCC unroll 8
     for (int j = 0; j < J; ++j) x[j] = input + columns[j];
-    const auto stride = static_cast<std::ptrdiff_t>(job.row_stride);
+    std::ptrdiff_t row[R];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) row[r] = static_cast<std::ptrdiff_t>(job.row_stride) * std::min(r, rows - 1);
     const std::int32_t* const output_pixels = job.output_pixels.data();
     const std::int32_t* const input_pixels = job.input_pixels.data();
     for (std::size_t p = 0, pixels = job.input_pixels.size(); p < pixels; ++p) {
@@ -107,7 +111,7 @@ inline void gradient_tile(const gradient_job& job, const T* input, const T* dy, 
             for (int j = 0; j < J; ++j) values[j] = V::load_aligned(x[j] + at);
 #pragma GCC unroll 8
             for (int r = 0; r < R; ++r) {
-                const V factor = Transposed ? V::broadcast(g[r * stride]) : V::load_aligned(g + r * stride);
+                const V factor = Transposed ? V::broadcast(g[row[r]]) : V::load_aligned(g + row[r]);
 #pragma GCC unroll 8
                 for (int j = 0; j < J; ++j) sum[r][j] = multiply_add(factor, values[j], sum[r][j]);
             }
@@ -121,19 +125,19 @@ inline void gradient_tile(const gradient_job& job, const T* input, const T* dy, 
 
 template <class V, int R, int J, class T>
 void gradient_rows(const gradient_job& job, std::span<const T* const> inputs, std::span<const T* const> gradients,
-                   std::size_t row, std::size_t column, T* out) {
+                   std::size_t row, int rows, std::size_t column, T* out) {
     V total[R][J];
     for (std::size_t b = 0; b < inputs.size(); ++b) {
         V sum[R][J];
         const T* const dy = gradients[b] + row * job.row_stride;
         if (job.transposed)
-            gradient_tile<V, R, J, true>(job, inputs[b], dy, job.columns.data() + column, sum);
+            gradient_tile<V, R, J, true>(job, inputs[b], dy, rows, job.columns.data() + column, sum);
         else
-            gradient_tile<V, R, J, false>(job, inputs[b], dy, job.columns.data() + column, sum);
+            gradient_tile<V, R, J, false>(job, inputs[b], dy, rows, job.columns.data() + column, sum);
         for (int r = 0; r < R; ++r)
             for (int j = 0; j < J; ++j) total[r][j] = b == 0 ? sum[r][j] : total[r][j] + sum[r][j];
     }
-    for (int r = 0; r < R; ++r)
+    for (int r = 0; r < rows; ++r)
         for (int j = 0; j < J; ++j) {
             const std::size_t at =
                 (row + static_cast<std::size_t>(r)) * job.columns.size() + column + static_cast<std::size_t>(j);
@@ -142,28 +146,6 @@ void gradient_rows(const gradient_job& job, std::span<const T* const> inputs, st
             else
                 out[at] = sum_lanes(total[r][j]);
         }
-}
-
-template <class V, int R, class T>
-void gradient_row_group(const gradient_job& job, std::span<const T* const> inputs, std::span<const T* const> gradients,
-                        std::size_t row, T* out) {
-    constexpr std::size_t longest = 3;
-    const std::size_t columns = job.columns.size(), tiles = (columns + longest - 1) / longest;
-    for (std::size_t i = 0, first = 0; i < tiles; ++i) {
-        const std::size_t count = columns / tiles + (i < columns % tiles);
-        switch (count) {
-        case 1:
-            gradient_rows<V, R, 1>(job, inputs, gradients, row, first, out);
-            break;
-        case 2:
-            gradient_rows<V, R, 2>(job, inputs, gradients, row, first, out);
-            break;
-        default:
-            gradient_rows<V, R, 3>(job, inputs, gradients, row, first, out);
-            break;
-        }
-        first += count;
-    }
 }
 
 }  // namespace detail
@@ -177,11 +159,20 @@ template <class V, class T>
 void run_gradient(const gradient_job& job, std::span<const T* const> inputs, std::span<const T* const> gradients,
                   std::size_t group, T* out) {
     constexpr int most = gradient_group<V>;
-    std::size_t row = group * gradient_group<V>;
-    const std::size_t last = std::min(job.rows, row + gradient_group<V>);
-    if (last - row == gradient_group<V>) return detail::gradient_row_group<V, most>(job, inputs, gradients, row, out);
-    for (; last - row >= 2; row += 2) detail::gradient_row_group<V, 2>(job, inputs, gradients, row, out);
-    if (row < last) detail::gradient_row_group<V, 1>(job, inputs, gradients, row, out);
+    constexpr std::size_t longest = 3;
+    const std::size_t row = group * gradient_group<V>;
+    const int rows = static_cast<int>(std::min(job.rows - row, gradient_group<V>));
+    const std::size_t columns = job.columns.size(), tiles = (columns + longest - 1) / longest;
+    for (std::size_t i = 0, first = 0; i < tiles; ++i) {
+        const std::size_t count = columns / tiles + (i < columns % tiles);
+        with_count<3, 2, 1>(count, [&]<int J>(std::integral_constant<int, J>) {
+            if (rows <= 2)
+                detail::gradient_rows<V, 2, J>(job, inputs, gradients, row, rows, first, out);
+            else
+                detail::gradient_rows<V, most, J>(job, inputs, gradients, row, rows, first, out);
+        });
+        first += count;
+    }
 }
 
 /// Adds sums to the gradient in the weights' own order [row][input][tap], rows first .. last-1.
