@@ -5,30 +5,59 @@
 
 namespace saddle {
 
+/// Visitor of a `describe(visit)`: collects what it names, the parts of a part under its name and a '_'.
+struct setting_visitor {
+    std::vector<setting>& all;
+    std::string prefix{};
+
+    template <class Value>
+    void operator()(std::string_view name, const Value& value) {
+        if constexpr (std::is_constructible_v<setting, std::string, const Value&>)
+            all.emplace_back(prefix + std::string(name), value);
+        else
+            all.emplace_back(prefix + std::string(name), text(value));
+    }
+    /// A part without a `describe` is described by its name alone.
+    template <class Part>
+    void part(std::string_view name, const Part& described) {
+        if constexpr (requires { described.describe(*this); })
+            described.describe(setting_visitor{all, prefix + std::string(name) + '_'});
+        else if constexpr (requires { std::string(described.name); })
+            (*this)(name, std::string(described.name));
+    }
+};
+
 /// The settings that an object of the library names by `describe(visit)`: trainer settings, optimizers, objectives, schedules.
 template <class D>
 [[nodiscard]] std::vector<setting> described_settings(const D& described) {
     std::vector<setting> all;
-    described.describe([&](std::string_view name, const auto& value) {
-        if constexpr (std::is_constructible_v<setting, std::string, decltype(value)>)
-            all.emplace_back(std::string(name), value);
-        else
-            all.emplace_back(std::string(name), text(value));
-    });
+    described.describe(setting_visitor{all});
     return all;
 }
 
-/// Settings of an attack for a report: what its `describe` names, otherwise those members of the usual names that it has.
+/// Settings of an attack for a report: what its `describe` names, otherwise those members of the usual names that it has. A loss
+/// or projection with a `describe` is described by that, under "loss_" and "projection_".
 template <class A>
 [[nodiscard]] std::vector<setting> attack_settings(const A& a) {
-    if constexpr (requires { a.describe([](auto&&...) {}); }) return described_settings(a);
     std::vector<setting> all;
     const auto add = [&](const char* name, const auto& value) { all.emplace_back(name, value); };
+    setting_visitor visit{all};
+    if constexpr (requires { a.describe(visit); }) {
+        a.describe(visit);
+        return all;
+    }
     if constexpr (requires { a.loss.name; }) add("loss", std::string(a.loss.name));
-    if constexpr (requires { a.loss.alpha; }) add("loss_alpha", a.loss.alpha);
-    if constexpr (requires { a.loss.kappa; }) add("loss_kappa", a.loss.kappa);
-    if constexpr (requires { a.loss.few_classes; }) add("loss_few_classes", a.loss.few_classes);
-    if constexpr (requires { a.projection.largest; }) add("projection_largest", a.projection.largest);
+    if constexpr (requires { a.loss.describe(visit); }) {
+        visit.part("loss", a.loss);
+    } else {
+        if constexpr (requires { a.loss.alpha; }) add("loss_alpha", a.loss.alpha);
+        if constexpr (requires { a.loss.kappa; }) add("loss_kappa", a.loss.kappa);
+        if constexpr (requires { a.loss.few_classes; }) add("loss_few_classes", a.loss.few_classes);
+    }
+    if constexpr (requires { a.projection.describe(visit); })
+        visit.part("projection", a.projection);
+    else if constexpr (requires { a.projection.largest; })
+        add("projection_largest", a.projection.largest);
     if constexpr (requires { a.step_size; }) add("step_size", a.step_size);
     if constexpr (requires { a.steps; }) add("steps", a.steps);
     if constexpr (requires { a.restarts; }) add("restarts", a.restarts);
