@@ -27,6 +27,12 @@ inline auto pgd_at(const options& o, double epsilon) {
 /// Trains naturally, or by Madry's recipe; goes on from a checkpoint in the output folder and leaves weights there. train.cpp
 trained_model train(const options& o, const saddle::dataset& data, const saddle::plan& structure, bool adversarial);
 
+struct epochs_to_do {
+    std::size_t natural, madry;
+};
+/// The epochs that are left of each training, counting from the checkpoints in the output folder. train.cpp
+epochs_to_do epochs_left(const options& o);
+
 /// Seconds that one image takes forward and backward on all threads. attack.cpp
 double seconds_per_image(const options& o, const saddle::dataset& data, const saddle::plan& structure);
 

@@ -32,8 +32,10 @@ plan chosen_network(const options& o, extents each) {
 
 void announce(const options& o, const split_dataset& data, const plan& structure) {
     const double pass = seconds_per_image(o, data.train, structure), steps = static_cast<double>(o.steps);
-    const double training =
-        pass * static_cast<double>(o.epochs * data.train.size()) * (steps + 4);  // an update costs about 1.5 passes
+    const double images = static_cast<double>(data.train.size());
+    const auto [natural, madry] = epochs_left(o);
+    const double training = pass * images *  // an update costs about 1.5 passes
+                            (2 * static_cast<double>(natural) + static_cast<double>(madry) * (steps + 2));
     const double attacks = pass * static_cast<double>(o.ladder().size() * 2 * data.test.size()) * (steps + 15);
     std::cout << "expected: training " << clock_text(training) << ", attacks " << clock_text(attacks) << '\n';
 }

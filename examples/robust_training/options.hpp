@@ -62,7 +62,7 @@ inline std::optional<options> read_options(int count, char** arguments) {
     options o;
     std::optional<double> step_size;
     int which = 0;
-    for (int found; (found = getopt_long(count, arguments, "h", known.data(), &which)) != -1;) {
+    for (int found; (found = getopt_long(count, arguments, ":h", known.data(), &which)) != -1;) {
         if (found == 'h') {
             std::cout << usage;
             return std::nullopt;
@@ -71,6 +71,7 @@ inline std::optional<options> read_options(int count, char** arguments) {
             o.fresh = true;
             continue;
         }
+        if (found == ':') throw saddle::invalid_argument(saddle::text("robust_training: ", arguments[optind - 1], " needs a value"));
         saddle::require(found == 'o', "robust_training", "option", "one of those that --help lists", arguments[optind - 1]);
         const std::string name = known[static_cast<std::size_t>(which)].name;
         const auto count_of = [&] { return option_details::number<std::size_t>(name.c_str(), optarg); };

@@ -10,13 +10,33 @@
 
 using namespace saddle;
 
+namespace {
+
+checkpoint saved_training(const options& o, bool adversarial) {
+    return {.path = text(o.output, adversarial ? "/madry" : "/natural", ".checkpoint.safetensors"), .resume = !o.fresh};
+}
+
+}  // namespace
+
+epochs_to_do epochs_left(const options& o) {
+    const auto left = [&](bool adversarial) {
+        const auto done = saved_training(o, adversarial).saved();
+        return o.epochs - std::min(o.epochs, done ? done->epochs : 0);
+    };
+    return {left(false), left(true)};
+}
+
 trained_model train(const options& o, const dataset& data, const plan& structure, bool adversarial) {
     trained_model result{adversarial ? "madry" : "natural", network(structure, o.seed), {}};
     const std::string recipe = adversarial ? text("Madry: PGD-", o.steps, ", epsilon ", o.epsilon) : "natural training";
     std::cout << '\n' << recipe << ", " << o.epochs << " epochs\n";
 
     const trainer_settings settings{.epochs = o.epochs, .batch_size = o.batch_size, .seed = o.seed, .threads = o.threads};
-    const checkpoint saved{.path = o.output + "/" + result.name + ".checkpoint.safetensors", .resume = !o.fresh};
+    const auto saved = saved_training(o, adversarial);
+    if (const auto done = saved.saved(); done && done->epochs >= o.epochs)
+        std::cout << "complete in " << saved.path << '\n';
+    else if (done && done->epochs + done->steps > 0)
+        std::cout << "resuming at epoch " << done->epochs + 1 << " of " << o.epochs << " from " << saved.path << '\n';
     const auto fit = [&](const auto& objective) {
         trainer t(result.weights, objective, adam{.learning_rate = 1e-3}, schedules::constant{}, settings, progress_bar{}, saved);
         return t.fit(data);

@@ -127,14 +127,27 @@ struct checkpoint {
         write_safetensors(path, file);
     }
 
+    /// How many epochs, and steps of the next one, the training in the file has done; nothing where fit would start anew. Throws
+    /// io_error for a file that is unreadable, damaged or no checkpoint.
+    struct progress {
+        std::size_t epochs = 0, steps = 0;
+    };
+    [[nodiscard]] std::optional<progress> saved() const {
+        if (!resume || !is_file(path)) return std::nullopt;
+        const auto file = read();
+        const auto count = [&](std::string_view name) {
+            const auto* t = file.find(name);
+            require<io_error>(t && t->bytes.size() == element_size(t->type), path, text("tensor '", name, "'"), "a number",
+                              t ? "several" : "nothing");
+            return values_as<std::size_t>(*t)[0];
+        };
+        return progress{count("saddle.epoch"), count("saddle.step")};
+    }
+
     /// Takes over the state in the file, all of it or nothing.
     template <class Trainer>
     void load(Trainer& t) const {
-        const auto file = read_safetensors(path);
-        const auto mark = file.metadata.find("saddle.checkpoint");
-        require<io_error>(mark != file.metadata.end() && mark->second == "1", path, "kind of file",
-                          "a checkpoint of a training (version 1)",
-                          mark == file.metadata.end() ? "a safetensors file of something else" : "version " + mark->second);
+        const auto file = read();
         std::vector<std::string> differences;
         compare_recipes(file, t.describe().entries(), differences);
         read(t, detail::checkpoint_reader{file, differences, false});
@@ -150,6 +163,14 @@ struct checkpoint {
     }
 
 private:
+    [[nodiscard]] safetensors_file read() const {
+        auto file = read_safetensors(path);
+        const auto mark = file.metadata.find("saddle.checkpoint");
+        require<io_error>(mark != file.metadata.end() && mark->second == "1", path, "kind of file",
+                          "a checkpoint of a training (version 1)",
+                          mark == file.metadata.end() ? "a safetensors file of something else" : "version " + mark->second);
+        return file;
+    }
     static void compare_recipes(const safetensors_file& file, const std::map<std::string, std::string>& now,
                                 std::vector<std::string>& differences) {
         const std::string prefix = "recipe.";
