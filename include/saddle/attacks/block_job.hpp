@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/attacks/attack_result.hpp"
+#include "saddle/attacks/concepts.hpp"
 #include "saddle/attacks/run_settings.hpp"
 #include "saddle/core/arena.hpp"
 #include "saddle/losses/lane_values.hpp"
@@ -41,7 +42,7 @@ struct block_job {
     /// A forward pass of all lanes; a model with randomness of its own draws anew, by each lane's id and the passes spent on it.
     template <class S>
     void forward(S& session, const T* images, T* logits) const {
-        if constexpr (requires { session.redraw(ids.data(), forwards.data()); }) session.redraw(ids.data(), forwards.data());
+        if constexpr (RandomizedSession<S>) session.redraw(ids.data(), forwards.data());
         session.forward(images, logits);
     }
     [[nodiscard]] bool any(lane_phase p) const { return std::find(phase.begin(), phase.end(), p) != phase.end(); }

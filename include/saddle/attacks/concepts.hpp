@@ -24,6 +24,13 @@ concept DifferentiableSession = Session<S> &&
     s.backward(slopes, gradient);
 };
 
+/// A session of a model with randomness of its own: `redraw` says, per lane, for which example and which draw (a number that never comes
+/// twice for one example) the next forward and backward pass are. docs/models.md
+template <class S>
+concept RandomizedSession = Session<S> && requires(S& s, const std::uint64_t* lane_values) {
+    s.redraw(lane_values, lane_values);
+};
+
 /// An immutable network that makes sessions: what `prepare(model)` returns, shared by all threads.
 template <class P>
 concept Program = requires(const P& p) {
@@ -46,6 +53,14 @@ concept DifferentiablePlainModel = PlainModel<M> &&
     requires(const M& m, const basic_images<scalar_of<M>>& x, std::span<const scalar_of<M>> slopes,
              std::span<scalar_of<M>> gradient) {
     m.input_gradient(x, slopes, gradient);
+};
+
+/// A plain model with randomness of its own: `logits` is told the example and the draw of each image. One with gradients takes them in
+/// input_gradient too.
+template <class M>
+concept RandomizedPlainModel = PlainModel<M> &&
+    requires(const M& m, const basic_images<scalar_of<M>>& x, std::span<scalar_of<M>> logits, std::span<const std::uint64_t> n) {
+    m.logits(x, logits, n, n);
 };
 
 /// A model with weights that `prepare` turns into a program.

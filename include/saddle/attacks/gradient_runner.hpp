@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/attacks/block_job.hpp"
+#include "saddle/attacks/gradient_source.hpp"
 #include "saddle/attacks/lane_record.hpp"
 #include "saddle/attacks/targets.hpp"
 #include "saddle/losses/loss_input.hpp"
@@ -135,8 +136,16 @@ private:
         const bool last = step_[l] == attack_.steps, candidate = step_[l] > 0 || starts_at_clean() || attack_.project_start;
         record_.note(l, restart_[l], restart_[l] * (attack_.steps + 1) + step_[l], candidate, last);
         if (record_.done(l)) return end(l);
-        if (!last) return true;
+        if (!last) return affords_gradient(l) || end(l);
         return end_restart(l);
+    }
+    /// Whether lane l's budget has the passes that a gradient costs.
+    [[nodiscard]] bool affords_gradient(std::size_t l) const {
+        if constexpr (makes_gradients<S>)
+            return job_->forwards_left(l) >= session_.passes() &&
+                   (!S::counts_gradients || job_->gradients_left(l) >= session_.passes());
+        else
+            return true;
     }
     bool end(std::size_t l) {
         job_->phase[l] = lane_phase::ended;
@@ -157,10 +166,7 @@ private:
 
     /// One step of the lanes that move; the others may move too, where nobody reads it.
     void move(bool all) {
-        if (!all)
-            for (std::size_t i = 0; i < classes_ * lanes; ++i)
-                if (!moves_[i % lanes]) slopes_[i] = T(0);
-        session_.backward(slopes_.data(), gradient_.data());
+        differentiate(all);
         if (attack_.momentum > 0) accumulate();
         const auto flawed = ball_.step(z_.data(), gradient_.data(), job_->step_size.data());
         if (any_lane(flawed)) {
@@ -172,13 +178,26 @@ private:
         bool unjudged = false;
         for (std::size_t l = 0; l < lanes; ++l) {
             if (!moves_[l]) continue;
-            job_->count_gradients(l);
+            if (!makes_gradients<S>) job_->count_gradients(l);
             if (++step_[l] < attack_.steps || judges_last()) continue;
             record_.take[l] = T(1);
             unjudged = true;
             end_restart(l);
         }
         if (unjudged) copy_lanes<V>(z_.data(), job_->adversarial, elements_, record_.take.data());
+    }
+    void differentiate(bool all) {
+        if constexpr (makes_gradients<S>) {
+            const attack_objective<Loss, T> objective{&attack_.loss, classes_,      attack_.targeted(),
+                                                      goal_.data(),  truth_.data(), state_.data()};
+            session_.estimate(*job_, {attack_.seed, restart_.data(), step_.data(), moves_.data()}, z_.data(), gradient_.data(),
+                              objective);
+        } else {
+            if (!all)
+                for (std::size_t i = 0; i < classes_ * lanes; ++i)
+                    if (!moves_[i % lanes]) slopes_[i] = T(0);
+            session_.backward(slopes_.data(), gradient_.data());
+        }
     }
     void note_flaws(const T* marks) {
         for (std::size_t l = 0; l < lanes; ++l)

@@ -4,6 +4,7 @@
 #include "saddle/core/array_lanes.hpp"
 #include "saddle/core/image_blocks.hpp"
 
+#include <array>
 #include <mutex>
 
 namespace saddle {
@@ -38,13 +39,28 @@ public:
 
         void forward(const T* x, T* logits) {
             store_block(x, vector::size, x_, 0, vector::size);
-            call([&] { model_->logits(x_, std::span<T>(values_)); });
+            call([&] {
+                if constexpr (RandomizedPlainModel<M>)
+                    model_->logits(x_, std::span<T>(values_), ids_, draws_);
+                else
+                    model_->logits(x_, std::span<T>(values_));
+            });
             transpose(values_.data(), vector::size, classes, logits);
         }
         void backward(const T* slopes, T* gradient) requires DifferentiablePlainModel<M> {
             transpose(slopes, classes, vector::size, values_.data());
-            call([&] { model_->input_gradient(x_, std::span<const T>(values_), gradient_.values()); });
+            call([&] {
+                if constexpr (RandomizedPlainModel<M>)
+                    model_->input_gradient(x_, std::span<const T>(values_), gradient_.values(), ids_, draws_);
+                else
+                    model_->input_gradient(x_, std::span<const T>(values_), gradient_.values());
+            });
             load_block(gradient_, 0, vector::size, vector::size, gradient);
+        }
+
+        void redraw(const std::uint64_t* ids, const std::uint64_t* draws) requires RandomizedPlainModel<M> {
+            std::copy_n(ids, vector::size, ids_.begin());
+            std::copy_n(draws, vector::size, draws_.begin());
         }
 
     private:
@@ -68,6 +84,7 @@ public:
         std::mutex* guard_;
         basic_images<T> x_, gradient_;
         std::vector<T> values_;
+        std::array<std::uint64_t, vector::size> ids_{}, draws_{};
     };
 
     [[nodiscard]] session make_session() const { return session(*model_, *guard_); }

@@ -61,6 +61,15 @@ predictions<T> run_prediction(const P& program, const basic_images<T>& x, worker
                 new worker_state{program.make_session(), lane_vector<T>(elements * lanes), lane_vector<T>(classes * lanes)});
         const std::size_t first = index * lanes, valid = std::min(lanes, count - first);
         load_block(x, first, valid, lanes, state->x.data());
+        if constexpr (RandomizedSession<session>) {
+            std::uint64_t ids[lanes], draws[lanes];
+            for (std::size_t l = 0; l < lanes; ++l) {
+                const std::size_t i = std::min(first + l, count - 1);
+                ids[l] = settings.ids.empty() ? i : settings.ids[i];
+                draws[l] = (std::uint64_t{1} << 32) + settings.draw;  // none that an attack has seen
+            }
+            state->network.redraw(ids, draws);
+        }
         state->network.forward(state->x.data(), state->logits.data());
         const auto top = find_top<V>(state->logits.data(), classes, lanes);
         alignas(lane_alignment) T found[lanes];

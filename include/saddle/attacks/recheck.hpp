@@ -42,6 +42,7 @@ void reject_unconfirmed(attack_result<T>& result, const P& program, const Projec
                         const labels& y, worker_pool& pool, const run_settings& settings) {
     run_settings quiet;
     quiet.stop = settings.stop;
+    quiet.ids = settings.ids;
     const auto found = recheck_images(program, projection, x, result.adversarial, settings.epsilons, pool, quiet);
     for (std::size_t i = 0; i < x.size(); ++i) {
         const auto now = found.after.classes[i];

@@ -15,6 +15,7 @@ struct run_settings {
     std::span<const std::int32_t> targets{};  ///< for target_rule::given
     std::span<const double> epsilons{};       ///< radius of each image instead of the projection's
     std::span<const double> step_sizes{};     ///< step of each image instead of the attack's
+    std::uint32_t draw = 0;                   ///< which draw of a model's own randomness `predict` sees
     std::uint32_t epoch = 0;                  ///< part of the key of random draws: training sees new starts every epoch
     bool examples_only = false;               ///< return adversarial images alone and skip forward passes that only judge them
     bool trace = false;                       ///< also record loss and success of every iterate
