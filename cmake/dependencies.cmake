@@ -62,6 +62,7 @@ if(BLAS_FOUND AND LAPACK_FOUND)
 endif()
 
 option(SADDLE_CUDA "Add the target saddle::cuda where a CUDA compiler and toolkit are found" ON)
+set(SADDLE_CUDA_ARCHITECTURES "80-real;90-real;90a-real" CACHE STRING "Devices that this project's own CUDA programs are compiled for")
 set(SADDLE_CUDA_FOUND OFF)
 if(SADDLE_CUDA)
     include(CheckLanguage)

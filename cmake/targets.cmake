@@ -56,6 +56,8 @@ if(SADDLE_CUDA_FOUND)
     saddle_interface(saddle_cuda cuda ${saddle_cuda_headers})
     target_link_libraries(saddle_cuda INTERFACE saddle)
     saddle_use(saddle_cuda CUDA::cudart CUDA::cublasLt)
+    # Device code calls constexpr functions of the standard library.
+    target_compile_options(saddle_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
 endif()
 
 add_library(saddle_warnings INTERFACE)

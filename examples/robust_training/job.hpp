@@ -1,13 +1,10 @@
 #pragma once
+#include "backend.hpp"
 #include "options.hpp"
 #include "saddle/attacks/pgd.hpp"
-#include "saddle/backend/cpu/cpu.hpp"
 #include "saddle/data/dataset.hpp"
 #include "saddle/evaluation/report.hpp"
 #include "saddle/nn/model.hpp"
-
-/// The one line that chooses where everything runs.
-using backend_type = saddle::backend::cpu;
 
 /// A network as data, so that nothing below is compiled once per network.
 using network = saddle::weighted_plan<backend_type, float>;

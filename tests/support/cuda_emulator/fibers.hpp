@@ -103,6 +103,7 @@ public:
 
     /// Runs every block of a grid; `shared` bytes of `shared_memory` belong to the block. Throws kernel_error.
     void run(index3 grid, index3 block, std::size_t shared, unsigned char* shared_memory, const std::function<void()>& kernel) {
+        const unseen internals;
         const std::size_t threads = std::size_t{block.x} * block.y * block.z;
         if (threads == 0 || threads > 1024)
             throw kernel_error("launch: 1 to 1024 threads a block, not " + std::to_string(threads));

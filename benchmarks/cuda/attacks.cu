@@ -1,0 +1,59 @@
+// Examples per second of whole attacks on the device, images and results on the host: attacks FILE.json
+#include "report.hpp"
+#include "saddle/attacks/perturb.hpp"
+#include "saddle/attacks/pgd.hpp"
+#include "saddle/cuda.cuh"
+#include "saddle/nn/model.hpp"
+#include "saddle/nn/networks/conv_small.hpp"
+#include "saddle/nn/networks/resnet.hpp"
+#include "saddle/nn/networks/small_cnn.hpp"
+
+using namespace saddle;
+
+namespace {
+
+template <class Precision>
+void attack(measure::report& out, const std::string& name, const plan& structure, std::size_t batch,
+            const pgd_settings& settings) {
+    const weighted_plan<backend::basic_cuda<Precision>, float> m(structure, 1);
+    const auto program = prepare(m);
+    const auto x = measure::random_images(batch, structure.input());
+    const labels y(batch, 3);
+    const auto method = pgd(settings);
+    worker_pool pool(1);
+    run_settings run;
+    run.examples_only = true;
+    const double time = measure::median_seconds([&] { (void)perturb(method, program, x, y, pool, run); });
+    out.row("attack", text(name, " PGD-", settings.steps, ' ', Precision::name, " batch ", batch),
+            static_cast<double>(batch) / time, "examples/s");
+}
+
+template <class Network, class Shape>
+plan plan_of() {
+    return make_plan<Network, Shape, backend::cuda, float>();
+}
+
+}  // namespace
+
+int main(int count, char** arguments) try {
+    measure::report out(count > 1 ? arguments[1] : "attacks.json");
+    std::cout << cuda::read_device().name << '\n';
+    const plan small = plan_of<networks::conv_small<>, shape<1, 28, 28>>(),
+               cnn = plan_of<networks::small_cnn<>, shape<1, 28, 28>>(),
+               resnet = plan_of<networks::preact_resnet18<>, shape<3, 32, 32>>();
+    const pgd_settings twenty{.epsilon = .1, .step_size = .01, .steps = 20},
+        ten{.epsilon = 8. / 255, .step_size = 2. / 255, .steps = 10};
+    attack<cuda::fp32>(out, "conv_small", small, 128, twenty);
+    attack<cuda::tf32>(out, "conv_small", small, 128, twenty);
+    attack<cuda::tf32>(out, "conv_small", small, 4096, twenty);
+    attack<cuda::tf32>(out, "small_cnn", cnn, 128, pgd_mnist);
+    attack<cuda::tf32>(out, "small_cnn", cnn, 2048, pgd_mnist);
+    attack<cuda::bf16>(out, "small_cnn", cnn, 128, pgd_mnist);
+    attack<cuda::bf16>(out, "small_cnn", cnn, 2048, pgd_mnist);
+    attack<cuda::tf32>(out, "preact_resnet18", resnet, 512, ten);
+    attack<cuda::bf16>(out, "preact_resnet18", resnet, 512, ten);
+    return 0;
+} catch (const std::exception& problem) {
+    std::cerr << problem.what() << '\n';
+    return 1;
+}

@@ -1,0 +1,119 @@
+// The CUDA backend on a device against the reference backend. Ends with status 77, which CTest reports as skipped, without a device.
+#define CATCH_CONFIG_RUNNER
+#include "device.hpp"
+#include "saddle/attacks/fgsm.hpp"
+#include "saddle/attacks/pgd.hpp"
+#include "saddle/backend/cpu/cpu.hpp"
+#include "saddle/data/generated_digits.hpp"
+#include "saddle/data/load.hpp"
+#include "saddle/nn/activations.hpp"
+#include "saddle/nn/networks/conv_small.hpp"
+#include "saddle/nn/networks/resnet.hpp"
+#include "saddle/nn/networks/small_cnn.hpp"
+#include "support/agreement.hpp"
+#include "support/catch.hpp"
+
+#include <cstdlib>
+#include <iostream>
+
+using namespace saddle;
+using namespace saddle::testing;
+using device::arithmetic;
+
+namespace {
+
+template <arithmetic A>
+inline constexpr double tolerance = A == arithmetic::fp32   ? 1e-5
+                                    : A == arithmetic::tf32 ? 2e-3
+                                                            : 2e-2;
+
+template <arithmetic A, class Shape, class Network>
+void check_agreement(std::size_t count, const Network& network = {}) {
+    const auto found = compare_with_reference<Network, Shape, device::backend<A>>(count, network);
+    INFO(static_cast<int>(A) << ' ' << Shape::value << " logits " << found.logits << " input " << found.input_gradient
+                             << " weights " << found.weight_gradient << " buffers " << found.buffers);
+    CHECK(found.worst() <= tolerance<A>);
+}
+template <class Shape, class Network>
+void check_all(std::size_t count, const Network& network = {}) {
+    check_agreement<arithmetic::fp32, Shape>(count, network);
+    check_agreement<arithmetic::tf32, Shape>(count, network);
+    check_agreement<arithmetic::bf16, Shape>(count, network);
+}
+
+}  // namespace
+
+TEST_CASE("convolutions on the device agree with the reference") {
+    check_all<shape<3, 9, 7>, conv2d<8, 3>>(70);
+    check_all<shape<16, 8, 8>, conv2d<32, 3, padding<1>>>(130);
+    check_all<shape<64, 8, 6>, conv2d<64, 3, padding<1>, no_bias>>(128);
+    check_all<shape<64, 4, 4>, conv2d<130, 3, padding<1>, no_bias>>(64);
+    check_all<shape<128, 6, 6>, conv2d<256, 3, stride<2>, padding<1>, no_bias>>(128);
+    check_all<shape<6, 9, 7>, conv2d<10, 3, stride<2>, padding<1>>>(21);
+    check_all<shape<1, 28, 28>, conv2d<16, 4, stride<2>>>(65);
+    check_all<shape<12, 6, 5>, conv2d<24, 1, stride<2>, no_bias>>(21);
+    check_all<shape<2, 9, 11>, conv2d<5, 2, window_width<7>, stride<3>, padding<1>>>(21);
+}
+
+TEST_CASE("other layers on the device agree with the reference") {
+    check_all<shape<800>, linear<100>>(130);
+    check_all<shape<5, 7, 6>,
+              sequential<conv2d<8, 1>, silu, conv2d<6, 1>, softplus, conv2d<4, 1>, saddle::tanh, sigmoid, leaky_relu>>(21);
+    check_all<shape<5, 8, 6>, sequential<conv2d<8, 3>, relu, max_pool2d<2>>>(70);
+    check_all<shape<5, 9, 7>, sequential<conv2d<6, 1>, max_pool2d<3, stride<2>, padding<1>>>>(21);
+    check_all<shape<5, 9, 7>, sequential<conv2d<6, 1>, avg_pool2d<3, stride<2>, padding<1>>, global_avg_pool>>(21);
+    check_all<shape<3, 6, 6>,
+              sequential<normalize, conv2d<8, 3, padding<1>>, batch_norm, relu, conv2d<6, 3, no_bias>, batch_norm>>(100);
+    check_all<shape<3, 6, 6>, sequential<conv2d<8, 3, padding<1>>, group_norm<2>, relu, conv2d<4, 3>, group_norm<1>>>(21);
+    check_all<shape<3, 6, 6>, sequential<conv2d<8, 3>, relu, dropout, flatten, linear<9>, dropout>>(70);
+}
+
+TEST_CASE("whole networks on the device agree with the reference") {
+    check_all<shape<1, 28, 28>, networks::conv_small<>>(128);
+    check_all<shape<1, 28, 28>, networks::small_cnn<>>(64);
+    check_agreement<arithmetic::fp32, shape<3, 32, 32>, networks::preact_resnet18<>>(8);
+}
+
+TEST_CASE("every run on the device gives the same bits") {
+    const model<networks::small_cnn<>, shape<1, 28, 28>, backend::cpu> m(1);
+    const auto data = generated_digits(1, 300).test;
+    const auto run = [&]<arithmetic A>(std::integral_constant<arithmetic, A>) {
+        using program = typename device::backend<A>::template program<float>;
+        const auto attack = pgd(pgd_mnist);
+        worker_pool pool(1);
+        const auto once = perturb(attack, program(m.structure(), m.parameters(), m.buffers()), data.x, data.y, pool);
+        const auto again = perturb(attack, program(m.structure(), m.parameters(), m.buffers()), data.x, data.y, pool);
+        CHECK(once.adversarial == again.adversarial);
+        CHECK(once.rejected == 0);
+        const auto part = perturb(attack, program(m.structure(), m.parameters(), m.buffers()), data.x.slice(0, 70),
+                                  labels(data.y.begin(), data.y.begin() + 70), pool);
+        CHECK(std::equal(part.adversarial.values().begin(), part.adversarial.values().end(), once.adversarial.values().begin()));
+    };
+    run(std::integral_constant<arithmetic, arithmetic::fp32>{});
+    run(std::integral_constant<arithmetic, arithmetic::tf32>{});
+    run(std::integral_constant<arithmetic, arithmetic::bf16>{});
+}
+
+TEST_CASE("attack decisions on the device are the processor's on at least 99.8 % of the images") {
+    const char* const folder = std::getenv("SADDLE_MNIST");
+    const dataset data = folder ? load(folder).test : generated_digits(1, 2000).test;
+    model<networks::conv_small<>, shape<1, 28, 28>, backend::cpu> m(1);
+    worker_pool pool;
+    using program = device::backend<arithmetic::fp32>::program<float>;
+    const auto attack = pgd({.epsilon = .1, .step_size = .01, .steps = 20});
+    const auto host = perturb(attack, m, data.x, data.y, pool);
+    const auto found = perturb(attack, program(m.structure(), m.parameters(), m.buffers()), data.x, data.y, pool);
+    std::size_t same = 0;
+    for (std::size_t i = 0; i < data.size(); ++i) same += host.success[i] == found.success[i];
+    std::cout << "decisions equal on " << same << " of " << data.size() << " images\n";
+    CHECK(static_cast<double>(same) >= .998 * static_cast<double>(data.size()));
+}
+
+int main(int count, char** arguments) {
+    if (!device::available()) {
+        std::cout << "SKIPPED: no CUDA device of compute capability 8.0 or newer\n";
+        return 77;
+    }
+    std::cout << "device: " << device::name() << '\n';
+    return Catch::Session().run(count, arguments);
+}

@@ -1,0 +1,3 @@
+#include "device.cuh"
+
+SADDLE_DEVICE_TEST(tf32)
