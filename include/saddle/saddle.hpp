@@ -73,6 +73,7 @@
 #include "saddle/attacks/spsa.hpp"
 #include "saddle/attacks/square.hpp"
 #include "saddle/attacks/strongest_of.hpp"
+#include "saddle/attacks/universal.hpp"
 
 #include "saddle/certification/box.hpp"
 #include "saddle/certification/certify.hpp"
