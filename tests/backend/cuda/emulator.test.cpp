@@ -92,6 +92,11 @@ TEST_CASE("a kernel without a barrier reads NaN or another order's values", "[cu
 }
 #endif
 
+#if defined(__SANITIZE_THREAD__)
+// Hidden, since it must fail: ThreadSanitizer reports the race and ends the program with its own status.
+TEST_CASE("a kernel without a barrier is a race", "[.race]") { (void)rotated<false>(false); }
+#endif
+
 TEST_CASE("threads that wait at different barriers are an error, not a hang", "[cuda]") {
     CHECK_THROWS_AS(launch(nullptr, different_barriers, {.operation = "barriers", .threads = 64}), cuda_emulator::kernel_error);
 }

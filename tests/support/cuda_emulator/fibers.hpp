@@ -137,6 +137,7 @@ public:
             what == wait_for::warp ? static_cast<void*>(&exchanges_[me.number / warp_size]) : static_cast<void*>(&votes_);
 #if defined(__SANITIZE_THREAD__)
         __tsan_release(barrier);
+        __tsan_release(&end_);  // should the block be given up here
 #endif
         leave(me);
 #if defined(__SANITIZE_THREAD__)
@@ -316,6 +317,9 @@ private:
     }
     /// After an error the fibers' stacks hold what cannot be unwound; they are made anew.
     void abandon(std::size_t) {
+#if defined(__SANITIZE_THREAD__)
+        __tsan_acquire(&end_);
+#endif
         auto kept = std::move(fibers_);
         fibers_.clear();
         for (auto& f : kept) lost_.push_back(std::move(f));

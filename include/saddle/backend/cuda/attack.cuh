@@ -10,7 +10,7 @@ namespace saddle::cuda {
 /// What the captured steps of an attack depend on beside the engine's memory.
 template <class Loss>
 struct captured_key {
-    std::size_t lanes = 0, valid = 0, steps = 0;
+    std::size_t lanes = 0, valid = 0, steps = 0, largest = 0;
     judge_rules rules{};
     double momentum = 0;
     std::uint64_t seed = 0;
@@ -21,7 +21,7 @@ struct captured_key {
     [[nodiscard]] bool same_as(const captured_key& o) const {
         static_assert(std::is_trivially_copyable_v<Loss>, "saddle: a loss is copied to the device byte by byte");
         const auto all = [](const captured_key& k) {
-            return std::tuple(k.lanes, k.valid, k.steps, k.rules.targets, k.rules.keep, k.rules.early_stop,
+            return std::tuple(k.lanes, k.valid, k.steps, k.largest, k.rules.targets, k.rules.keep, k.rules.early_stop,
                               k.rules.starts_at_clean, k.rules.project_start, k.rules.judges_all, k.momentum, k.seed, k.epoch,
                               k.judges_last, k.looks_at_clean, k.traced);
         };
@@ -124,6 +124,7 @@ private:
                    .judges_all = attack.keep != keep_rule::last || attack.early_stop,
                    .steps = static_cast<std::uint32_t>(attack.steps)};
         k.momentum = attack.momentum;
+        if constexpr (requires { attack.projection.largest; }) k.largest = attack.projection.largest;
         k.traced = traced;
         k.loss = attack.loss;
         const bool judged = !settings.examples_only;

@@ -14,8 +14,9 @@ struct find_interval {
     int lanes;
     __device__ void operator()(int, std::size_t at) const {
         const auto centre = load_four(x + at);
+        const int lane = lane_of(at, lanes);
         four_lanes<float> low, high;
-        for (int i = 0; i < 4; ++i) linf_interval<float>(&centre.at[i], epsilon + at % lanes + i, &low.at[i], &high.at[i]);
+        for (int i = 0; i < 4; ++i) linf_interval<float>(&centre.at[i], epsilon + lane + i, &low.at[i], &high.at[i]);
         store_four(lo + at, low);
         store_four(hi + at, high);
     }
@@ -30,7 +31,7 @@ struct signed_steps {
     int lanes;
 
     __device__ void move(std::size_t at, const four_lanes<float>& slope) const {
-        const int lane = static_cast<int>(at % lanes);
+        const int lane = lane_of(at, lanes);
         auto v = load_four(z + at);
         const auto low = lo ? load_four(lo + at) : four_lanes<float>{{0, 0, 0, 0}};
         const auto high = hi ? load_four(hi + at) : four_lanes<float>{{1, 1, 1, 1}};

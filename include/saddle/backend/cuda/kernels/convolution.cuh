@@ -96,22 +96,25 @@ __global__ void __launch_bounds__(Tile::threads)
     const int steps = inside * ((s.inputs + depth - 1) / depth);
 
     int tap = -1, channel = s.inputs;  // of the next stage to load
+    const std::size_t source_stride = static_cast<std::size_t>(s.source_height) * s.source_width * lanes;
+    const T* from = source;
+    const T* packed = weights;
     const auto load = [&](int slot) {
         if (channel >= s.inputs) {
             channel = 0;
-            do ++tap;
-            while (s.pixel_of(y, x, tap) < 0);
+            int at;
+            do at = s.pixel_of(y, x, ++tap);
+            while (at < 0);
+            from = source + static_cast<std::size_t>(at) * lanes + first_lane;
+            packed = weights + static_cast<std::size_t>(tap) * s.inputs * s.columns + first_channel;
         }
         T* const a = shared + slot * stage_size;
         T* const b = a + depth * a_stride;
-        const std::size_t source_pixels = static_cast<std::size_t>(s.source_height) * s.source_width;
-        const T* const from = source + static_cast<std::size_t>(s.pixel_of(y, x, tap)) * lanes + first_lane;
         for (int i = static_cast<int>(threadIdx.x); i < depth * Tile::rows / each; i += Tile::threads) {
             const int k = i / (Tile::rows / each), lane = i % (Tile::rows / each) * each;
             const bool valid = channel + k < s.inputs;
-            copy_async_16(a + k * a_stride + lane, valid ? from + (channel + k) * source_pixels * lanes + lane : source, valid);
+            copy_async_16(a + k * a_stride + lane, valid ? from + k * source_stride + lane : source, valid);
         }
-        const T* const packed = weights + (static_cast<std::size_t>(tap) * s.inputs + channel) * s.columns + first_channel;
         for (int i = static_cast<int>(threadIdx.x); i < depth * Tile::columns / each; i += Tile::threads) {
             const int k = i / (Tile::columns / each), column = i % (Tile::columns / each) * each;
             const bool valid = channel + k < s.inputs && first_channel + column < s.columns;
@@ -119,6 +122,8 @@ __global__ void __launch_bounds__(Tile::threads)
                           valid);
         }
         channel += depth;
+        from += depth * source_stride;
+        packed += static_cast<std::size_t>(depth) * s.columns;
     };
 
     for (int i = 0; i < Stages - 1; ++i) {

@@ -2,6 +2,7 @@
 #include "saddle/attacks/attack_result.hpp"
 #include "saddle/attacks/rules.hpp"
 #include "saddle/attacks/targets.hpp"
+#include "saddle/backend/cuda/kernels/pointwise.cuh"
 #include "saddle/backend/cuda/ptx.cuh"
 #include "saddle/losses/loss_input.hpp"
 
@@ -151,7 +152,7 @@ struct copy_marked {
     const std::uint8_t* marks;
     int lanes;
     __device__ void operator()(int, std::size_t at) const {
-        const auto* const mark = marks + at % lanes;
+        const auto* const mark = marks + lane_of(at, lanes);
         if (!(mark[0] || mark[1] || mark[2] || mark[3])) return;
         const auto v = load_four(from + at);
         auto kept = load_four(to + at);

@@ -11,6 +11,11 @@ namespace saddle::cuda {
 /// Threads of a block of the kernels that handle four lanes a thread.
 inline constexpr unsigned pointwise_threads = 256;
 
+/// The lane of the first of four values at an offset; 32 bits suffice, as launch_pointwise sees to.
+[[nodiscard]] __device__ inline int lane_of(std::size_t at, int lanes) {
+    return static_cast<int>(static_cast<std::uint32_t>(at / 4) % (static_cast<std::uint32_t>(lanes) / 4)) * 4;
+}
+
 /// Calls f(channel, offset) for every four lanes of a tensor whose channels hold `per_channel` values.
 template <class F>
 __global__ void __launch_bounds__(pointwise_threads) for_each_four(F f, std::uint32_t fours_of_channel, std::uint32_t fours) {
@@ -131,7 +136,7 @@ struct batch_norm_backward {
     gradient_place<T> to;
     __device__ void operator()(int c, std::size_t at) const {
         const auto in = load_four(x + at), above = load_four(dy + at);
-        const int lane = static_cast<int>(at % lanes);
+        const int lane = lane_of(at, lanes);
         four_lanes<float> v;
         for (int i = 0; i < 4; ++i)
             v.at[i] = lane + i < valid ? fmaf(slope[c], above.at[i], fmaf(slope_x[c], in.at[i], slope_1[c])) : 0;

@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(pointwise_threads)
     for (int c = static_cast<int>(blockIdx.y); c < channels; c += static_cast<int>(gridDim.y)) {
         sum_pair sum;
         for (std::uint32_t i = begin + threadIdx.x; i < end; i += pointwise_threads) {
-            const int inside = valid - static_cast<int>(static_cast<std::size_t>(i) * 4 % lanes);
+            const int inside = valid - lane_of(static_cast<std::size_t>(i) * 4, lanes);
             if (inside > 0) f(c, (static_cast<std::size_t>(c) * fours_of_channel + i) * 4, inside < 4 ? inside : 4, sum);
         }
         const auto total = add_block(sum, shared, static_cast<int>(threadIdx.x), pointwise_threads);
@@ -108,7 +108,7 @@ struct group_slope_sums {
     int lanes, channels_of_group;
     __device__ void operator()(int c, std::size_t at, int inside, sum_pair& sum) const {
         const auto v = load_four(x + at), g = load_four(dy + at);
-        const std::size_t of = static_cast<std::size_t>(c / channels_of_group) * lanes + at % lanes;
+        const std::size_t of = static_cast<std::size_t>(c / channels_of_group) * lanes + lane_of(at, lanes);
         float first = 0, second = 0;
         for (int i = 0; i < inside; ++i) {
             first += g.at[i];

@@ -121,6 +121,14 @@ __global__ void __launch_bounds__(Tile::threads)
     const int begin = static_cast<int>(steps * part / parts), end = static_cast<int>(steps * (part + 1) / parts);
 
     four_lanes<float> left[a_loads], right[b_loads];
+    int column_tap[b_loads], column_channel[b_loads];  // of this thread's columns, -1 past the last
+#pragma unroll
+    for (int i = 0; i < b_loads; ++i) {
+        const int at = static_cast<int>(threadIdx.x) + i * Tile::threads, column = first_column + at / fours;
+        const bool inside = at < Tile::columns * fours && column < total_columns;
+        column_tap[i] = inside ? column / s.inputs : -1;
+        column_channel[i] = inside ? column % s.inputs : 0;
+    }
     /// The next step at or after `step` that has a tap inside the image.
     const auto reach = [&](int step) {
         while (one_tap && step < end && s.pixel_of(step / chunks / s.width, step / chunks % s.width, first_column / s.inputs) < 0)
@@ -128,7 +136,8 @@ __global__ void __launch_bounds__(Tile::threads)
         return step < end ? step : end;
     };
     const auto fetch = [&](int step) {
-        const int pixel = step / chunks, lane = step % chunks * depth;
+        const int pixel = step / chunks, lane = step % chunks * depth, y = pixel / s.width, x_of = pixel % s.width;
+        const int common = one_tap ? s.pixel_of(y, x_of, first_column / s.inputs) : 0;
 #pragma unroll
         for (int i = 0; i < a_loads; ++i) {
             const int at = static_cast<int>(threadIdx.x) + i * Tile::threads, row = first_row + at / fours,
@@ -139,13 +148,12 @@ __global__ void __launch_bounds__(Tile::threads)
         }
 #pragma unroll
         for (int i = 0; i < b_loads; ++i) {
-            const int at = static_cast<int>(threadIdx.x) + i * Tile::threads, column = first_column + at / fours,
-                      k = lane + at % fours * 4;
+            const int k = lane + (static_cast<int>(threadIdx.x) + i * Tile::threads) % fours * 4;
             right[i] = {};
-            if (at >= Tile::columns * fours || column >= total_columns || k >= lanes) continue;
-            const int source = s.pixel_of(pixel / s.width, pixel % s.width, column / s.inputs);
+            if (column_tap[i] < 0 || k >= lanes) continue;
+            const int source = one_tap ? common : s.pixel_of(y, x_of, column_tap[i]);
             if (source >= 0)
-                right[i] = load_four(x + (static_cast<std::size_t>(column % s.inputs) * source_pixels + source) * lanes + k);
+                right[i] = load_four(x + (static_cast<std::size_t>(column_channel[i]) * source_pixels + source) * lanes + k);
         }
     };
     const auto put = [&](int slot) {
