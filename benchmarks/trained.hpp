@@ -4,6 +4,7 @@
 #include "saddle/data/load.hpp"
 #include "saddle/io/weights.hpp"
 #include "saddle/nn/networks/conv_small.hpp"
+#include "saddle/nn/residual.hpp"
 #include "saddle/training/objectives/adversarial.hpp"
 #include "saddle/training/objectives/natural.hpp"
 #include "saddle/training/optimizers.hpp"

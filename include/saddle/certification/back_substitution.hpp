@@ -100,6 +100,7 @@ private:
 
     void start(std::size_t from, std::span<const bound_row> rows);
     void write_weights(std::size_t i, std::span<const bound_row> rows);
+    void write_tiles(const T* const* from, const T* sign, std::size_t channels, T* to) const;
     void cover_inputs(std::size_t i);
     void take_bound(std::size_t i) {
         double here[most_rows];

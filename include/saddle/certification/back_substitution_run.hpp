@@ -63,7 +63,7 @@ void back_substitution<V>::write_weights(std::size_t i, std::span<const bound_ro
         return node.backward_row(ky, kx, o.channel) + node.column(ky, kx, 0);
     };
     origin origins[most_rows], others[most_rows];
-    T sign[most_rows];
+    alignas(lane_alignment) T sign[most_rows];
     for (std::size_t l = 0; l < lanes_; ++l) {
         const auto row = l < rows.size() ? rows[l] : bound_row{};
         sign[l] = row.plus != none ? T(1) : T(-1);
@@ -76,14 +76,31 @@ void back_substitution<V>::write_weights(std::size_t i, std::span<const bound_ro
         T* const to = at(node.input, y, x);
         const std::size_t position = y * in.width + x, count = live.count(position);
         const std::uint32_t* const list = live.begin(position);
-        for (std::size_t k = 0; k < count; ++k)
-            for (std::size_t l = 0; l < lanes_; ++l) to[list[k] * lanes_ + l] = sign[l] * first[l][list[k]];
+        if (in.channels % V::size == 0)
+            write_tiles(first, sign, in.channels, to);
+        else
+            for (std::size_t k = 0; k < count; ++k)
+                for (std::size_t l = 0; l < lanes_; ++l) to[list[k] * lanes_ + l] = sign[l] * first[l][list[k]];
         for (std::size_t l = 0; l < rows.size(); ++l) {
             if (!others[l].exists) continue;
             const T* const second = weights(others[l], y, x);
             for (std::size_t k = 0; k < count; ++k) to[list[k] * lanes_ + l] -= second[list[k]];
         }
     });
+}
+
+/// to[channel][lane] = sign[lane] · from[lane][channel], a square of lanes at a time.
+template <class V>
+void back_substitution<V>::write_tiles(const T* const* from, const T* sign, std::size_t channels, T* to) const {
+    for (std::size_t l = 0; l < lanes_; l += V::size) {
+        const V signs = V::load_aligned(sign + l);
+        for (std::size_t c = 0; c < channels; c += V::size) {
+            V tile[V::size];
+            for (std::size_t k = 0; k < V::size; ++k) tile[k] = V::load_unaligned(from[l + k] + c);
+            transpose(tile);
+            for (std::size_t k = 0; k < V::size; ++k) (tile[k] * signs).store_aligned(to + (c + k) * lanes_ + l);
+        }
+    }
 }
 
 /// Extends the windows of node i's inputs to what its own window reads.

@@ -25,12 +25,11 @@ inline void outward_interval(T x, double epsilon, T& lo, T& hi) {
         return;
     }
     const double low = static_cast<double>(x) - epsilon, high = static_cast<double>(x) + epsilon;
+    const auto ulp = [](T v) { return std::abs(v) * std::numeric_limits<T>::epsilon() + std::numeric_limits<T>::min(); };
     lo = static_cast<T>(low);
-    if (static_cast<double>(lo) >= low) lo = std::nextafter(lo, T(-1));
     hi = static_cast<T>(high);
-    if (static_cast<double>(hi) <= high) hi = std::nextafter(hi, T(2));
-    lo = std::max(lo, T(0));
-    hi = std::min(hi, T(1));
+    lo = std::max(static_cast<double>(lo) >= low ? lo - ulp(lo) : lo, T(0));
+    hi = std::min(static_cast<double>(hi) <= high ? hi + ulp(hi) : hi, T(1));
 }
 
 }  // namespace detail

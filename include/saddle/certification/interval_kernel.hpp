@@ -16,36 +16,49 @@ struct node_interval {
 
 namespace detail {
 
-/// Centres, radii and largest magnitudes of a convolution's input, one position after the other: [position][3][channel].
-template <class T>
-struct interval_input {
-    lane_vector<T> values;
-    std::size_t channels = 0;
+/// Centres, radii and largest magnitudes of a convolution's input: three planes, each [y][x][channel] and one position of zeros.
+template <class V>
+class interval_input {
+    using T = typename V::value_type;
 
+public:
     /// `inflation` · max|x| is added to the radius: the rounding of the sums that follow.
     void load(const node_interval<T>& x, extents shape, T inflation) {
-        channels = shape.channels;
-        values.resize(shape.size() * 3 + 3 * channels);  // one position of zeros at the end: outside the image
-        const T grow = 1 + 4 * std::numeric_limits<T>::epsilon();
-        for (std::size_t p = 0; p < shape.pixels(); ++p)
-            for (std::size_t c = 0; c < channels; ++c) {
-                const T lo = x.lo[p * channels + c], hi = x.hi[p * channels + c];
-                const T centre = (lo + hi) / 2, largest = std::max(std::abs(lo), std::abs(hi));
-                T* const to = values.data() + p * 3 * channels + c;
-                to[0] = centre;
-                to[channels] = std::max(hi - centre, centre - lo) * grow + inflation * largest;
-                to[2 * channels] = largest;
-            }
-        std::fill(values.end() - static_cast<std::ptrdiff_t>(3 * channels), values.end(), T(0));
+        channels_ = shape.channels;
+        size_ = shape.size();
+        plane_ = (size_ + channels_ + V::size - 1) / V::size * V::size;
+        values_.resize(3 * plane_);
+        std::size_t i = 0;
+        for (; i + V::size <= size_; i += V::size)
+            store(i, V::load_aligned(x.lo.data() + i), V::load_aligned(x.hi.data() + i), inflation,
+                  [](const V& v, T* to) { v.store_aligned(to); });
+        for (; i < size_; ++i) store(i, x.lo[i], x.hi[i], inflation, [](T v, T* to) { *to = v; });
+        for (std::size_t s = 0; s < 3; ++s) std::fill_n(values_.data() + s * plane_ + size_, channels_, T(0));
     }
-    [[nodiscard]] const T* at(std::size_t position) const { return values.data() + position * 3 * channels; }
-    [[nodiscard]] const T* outside() const { return values.data() + values.size() - 3 * channels; }
+    [[nodiscard]] const T* at(std::size_t position) const { return values_.data() + position * channels_; }
+    [[nodiscard]] const T* outside() const { return values_.data() + size_; }
+    /// Values from a centre to its radius, and on to its largest magnitude.
+    [[nodiscard]] std::size_t plane() const { return plane_; }
+
+private:
+    template <class Value, class Put>
+    void store(std::size_t i, const Value& lo, const Value& hi, T inflation, Put&& put) {
+        using std::abs, std::max;
+        const Value centre = (lo + hi) * Value(T(.5)), largest = max(abs(lo), abs(hi));
+        const Value grow(1 + 4 * std::numeric_limits<T>::epsilon());
+        put(centre, values_.data() + i);
+        put(max(hi - centre, centre - lo) * grow + Value(inflation) * largest, values_.data() + plane_ + i);
+        put(largest, values_.data() + 2 * plane_ + i);
+    }
+
+    lane_vector<T> values_;
+    std::size_t channels_ = 0, size_ = 0, plane_ = 0;
 };
 
 /// Sums of one register tile: PX output positions × OV registers of output channels, of centres, radii and (Sums = 3) magnitudes.
 template <class V, int Sums, int PX, int OV, class T>
-void interval_tile(const T* const* inputs, std::size_t taps, std::size_t channels, const T* weights, std::size_t stride,
-                   T* outputs, std::size_t plane) {
+void interval_tile(const T* const* inputs, std::size_t input_plane, std::size_t taps, std::size_t channels, const T* weights,
+                   std::size_t stride, T* outputs, std::size_t plane) {
     V sum[Sums][PX][OV];
 #pragma GCC unroll 16
     for (int s = 0; s < Sums; ++s)
@@ -65,7 +78,7 @@ void interval_tile(const T* const* inputs, std::size_t taps, std::size_t channel
             for (int p = 0; p < PX; ++p)
 #pragma GCC unroll 16
                 for (int s = 0; s < Sums; ++s) {
-                    const V x = V::broadcast(inputs[p][static_cast<std::size_t>(s) * channels + c]);
+                    const V x = V::broadcast(inputs[p][static_cast<std::size_t>(s) * input_plane + c]);
 #pragma GCC unroll 16
                     for (int o = 0; o < OV; ++o) sum[s][p][o] = multiply_add(s == 0 ? w[o] : size[o], x, sum[s][p][o]);
                 }
@@ -123,16 +136,19 @@ private:
     void tile(const bound_node<T>& node, extents in, std::size_t oy, std::size_t ox) {
         const auto& w = node.window;
         const T** to = inputs_.data();
-        for (std::size_t ky = 0; ky < w.height; ++ky)
+        for (std::size_t ky = 0; ky < w.height; ++ky) {
+            const std::size_t y = oy * w.stride + ky - w.padding, left = ox * w.stride - w.padding;  // below 0 they wrap
+            const bool row_inside = y < in.height;
             for (std::size_t kx = 0; kx < w.width; ++kx)
                 for (std::size_t p = 0; p < PX; ++p) {
-                    const std::size_t y = oy * w.stride + ky - w.padding, x = (ox + p) * w.stride + kx - w.padding;
-                    *to++ = y < in.height && x < in.width ? input_.at(y * in.width + x) : input_.outside();  // below 0 wraps
+                    const std::size_t x = left + p * w.stride + kx;
+                    *to++ = row_inside && x < in.width ? input_.at(y * in.width + x) : input_.outside();
                 }
+        }
         for (std::size_t first = 0; first < columns_;) {
             const std::size_t left = (columns_ - first) / V::size;
             const auto run = [&]<int OV>(std::integral_constant<int, OV>) {
-                interval_tile<V, Sums, PX, OV>(inputs_.data(), w.height * w.width, in.channels,
+                interval_tile<V, Sums, PX, OV>(inputs_.data(), input_.plane(), w.height * w.width, in.channels,
                                                node.forward_weights.data() + first, columns_, sums_.data() + first, columns_);
                 first += OV * V::size;
             };
@@ -147,19 +163,29 @@ private:
     }
     void finish(const bound_node<T>& node, const T* sums, std::size_t position, node_interval<T>& y) const {
         const std::size_t channels = node.shape.channels, at = position * channels;
-        constexpr T unit = std::numeric_limits<T>::epsilon();
-        for (std::size_t o = 0; o < channels; ++o) {
-            const T centre = sums[o] + bias_[o];
-            const T behind = (Sums == 3 ? sums[2 * columns_ + o] : T(0)) + std::abs(bias_[o]);
-            const T reach = sums[columns_ + o] * (1 + relative_) + relative_ * behind;
-            const T slack = relative_ > 0 ? 4 * unit * (std::abs(centre) + reach) : T(0);
-            y.lo[at + o] = centre - reach - slack;
-            y.hi[at + o] = centre + reach + slack;
-            if constexpr (Sums == 3) y.magnitude[at + o] = behind;
-        }
+        std::size_t o = 0;
+        if (channels % V::size == 0)
+            for (; o < channels; o += V::size)
+                leave(V::load_aligned(sums + o), V::load_aligned(sums + columns_ + o),
+                      Sums == 3 ? V::load_aligned(sums + (Sums - 1) * columns_ + o) : V(T(0)), V::load_aligned(bias_.data() + o),
+                      at + o, y, [](const V& v, T* to) { v.store_aligned(to); });
+        for (; o < channels; ++o)
+            leave(sums[o], sums[columns_ + o], Sums == 3 ? sums[(Sums - 1) * columns_ + o] : T(0), bias_[o], at + o, y,
+                  [](T v, T* to) { *to = v; });
+    }
+    template <class Value, class Put>
+    void leave(const Value& sum, const Value& radius, const Value& size, const Value& bias, std::size_t at, node_interval<T>& y,
+               Put&& put) const {
+        using std::abs;
+        const Value centre = sum + bias, behind = size + abs(bias);
+        const Value reach = radius * Value(1 + relative_) + Value(relative_) * behind;
+        const Value slack = Value(relative_ > 0 ? 4 * std::numeric_limits<T>::epsilon() : T(0)) * (abs(centre) + reach);
+        put(centre - reach - slack, y.lo.data() + at);
+        put(centre + reach + slack, y.hi.data() + at);
+        if constexpr (Sums == 3) put(behind, y.magnitude.data() + at);
     }
 
-    interval_input<T> input_;
+    interval_input<V> input_;
     std::vector<const T*> inputs_;
     lane_vector<T> sums_, bias_;
     std::size_t columns_ = 0;

@@ -37,11 +37,12 @@ public:
     /// Starts with the input box [C,H,W].
     template <class Value>
     void begin(const Value* lower, const Value* upper) {
-        const auto shape = network_.input();
-        for (std::size_t c = 0; c < shape.channels; ++c)
-            for (std::size_t p = 0; p < shape.pixels(); ++p) {
-                intervals_[0].lo[p * shape.channels + c] = static_cast<T>(lower[c * shape.pixels() + p]);
-                intervals_[0].hi[p * shape.channels + c] = static_cast<T>(upper[c * shape.pixels() + p]);
+        const std::size_t channels = network_.input().channels, pixels = network_.input().pixels();
+        T *const lo = intervals_[0].lo.data(), *const hi = intervals_[0].hi.data();
+        for (std::size_t c = 0; c < channels; ++c)
+            for (std::size_t p = 0; p < pixels; ++p) {
+                lo[p * channels + c] = static_cast<T>(lower[c * pixels + p]);
+                hi[p * channels + c] = static_cast<T>(upper[c * pixels + p]);
             }
         if constexpr (Lines) finish(0);
     }
@@ -196,10 +197,16 @@ private:
         }
     }
     static void cut_at_zero(const node_interval<T>& x, node_interval<T>& y) {
-        for (std::size_t j = 0; j < x.lo.size(); ++j) {
-            y.lo[j] = x.lo[j] < 0 ? T(0) : x.lo[j];
-            y.hi[j] = x.hi[j] < 0 ? T(0) : x.hi[j];
-        }
+        const auto cut = [n = x.lo.size()](const T* from, T* to) {
+            std::size_t j = 0;
+            for (; j + V::size <= n; j += V::size) {
+                const V v = V::load_aligned(from + j);
+                choose(v < V(T(0)), V(T(0)), v).store_aligned(to + j);
+            }
+            for (; j < n; ++j) to[j] = from[j] < 0 ? T(0) : from[j];
+        };
+        cut(x.lo.data(), y.lo.data());
+        cut(x.hi.data(), y.hi.data());
     }
     std::pair<double, double> pooled(std::size_t i, std::size_t j) const {
         const auto& x = intervals_[network_[i].input];
