@@ -26,10 +26,10 @@ TEST_CASE("SPSA's directions are fair signs of their sample and example", "[atta
     constexpr std::size_t lanes = lane_values<saddle::lanes<float>>::size, elements = 300;
     const random_stream stream({.seed = 5});
     lane_vector<float> block(elements * lanes), alone(elements);
-    fill_sign_samples<saddle::lanes<float>>(stream, 9, 3, elements, block.data());
+    fill_sign_samples<saddle::lanes<float>>(stream, lane_samples<lanes>::of_one(9, 3), elements, block.data());
     std::size_t up = 0;
     for (std::size_t l = 0; l < lanes; ++l) {
-        fill_sign_samples<float>(stream, 9, 3 + l, elements, alone.data());
+        fill_sign_samples<float>(stream, lane_samples<1>::of_one(9, 3 + l), elements, alone.data());
         for (std::size_t e = 0; e < elements; ++e) {
             CHECK(block[e * lanes + l] == alone[e]);
             CHECK(std::abs(alone[e]) == 1);

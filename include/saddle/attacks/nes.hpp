@@ -32,7 +32,7 @@ struct nes {
 
     template <class V, class T>
     void directions(const random_stream& stream, std::uint64_t id, std::size_t first, std::size_t elements, T* v) const {
-        fill_normal_samples<V>(stream, id, first, elements, v);
+        fill_normal_samples<V>(stream, lane_samples<lane_values<V>::size>::of_one(id, first), elements, v);
     }
     [[nodiscard]] double value(double objective, bool hit) const {
         return feedback == query_feedback::labels ? (hit ? 1. : 0.) : objective;

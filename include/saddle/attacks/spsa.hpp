@@ -23,7 +23,7 @@ struct spsa {
 
     template <class V, class T>
     void directions(const random_stream& stream, std::uint64_t id, std::size_t first, std::size_t elements, T* v) const {
-        fill_sign_samples<V>(stream, id, first, elements, v);
+        fill_sign_samples<V>(stream, lane_samples<lane_values<V>::size>::of_one(id, first), elements, v);
     }
     [[nodiscard]] double value(double objective, bool) const { return objective; }
     template <class Visit>
