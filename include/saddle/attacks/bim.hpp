@@ -20,13 +20,8 @@ struct bim_settings {
 /// it is idle.
 template <class Projection = linf, class Loss = cross_entropy>
 [[nodiscard]] gradient_attack<Loss, Projection> bim(const bim_settings& s = {}, const Loss& loss = {}) {
-    auto attack = make_gradient_attack<Projection>("BIM", loss, s.epsilon);
+    auto attack = make_gradient_attack<Projection>("BIM", loss, s);
     attack.step_size = s.step_size.value_or(share_of(s.epsilon, s.steps));
-    attack.steps = s.steps;
-    attack.targets = s.targets;
-    attack.keep = s.keep;
-    attack.early_stop = s.early_stop;
-    attack.seed = s.seed;
     return attack;
 }
 

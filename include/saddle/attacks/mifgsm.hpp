@@ -21,14 +21,9 @@ struct mifgsm_settings {
 /// adds nothing.
 template <class Projection = linf, class Loss = cross_entropy>
 [[nodiscard]] gradient_attack<Loss, Projection> mifgsm(const mifgsm_settings& s = {}, const Loss& loss = {}) {
-    auto attack = make_gradient_attack<Projection>("MI-FGSM", loss, s.epsilon);
+    auto attack = make_gradient_attack<Projection>("MI-FGSM", loss, s);
     attack.step_size = s.step_size.value_or(share_of(s.epsilon, s.steps));
-    attack.steps = s.steps;
     attack.momentum = s.decay;
-    attack.targets = s.targets;
-    attack.keep = s.keep;
-    attack.early_stop = s.early_stop;
-    attack.seed = s.seed;
     return attack;
 }
 

@@ -11,6 +11,7 @@ namespace saddle {
 template <class A>
 concept Attack = requires(const A& a) {
     { A::needs_gradient } -> std::convertible_to<bool>;
+    { a.name } -> std::convertible_to<std::string_view>;
     { a.projection.epsilon } -> std::convertible_to<double>;
     { a.targets } -> std::convertible_to<target_rule>;
     { a.targeted() } -> std::same_as<bool>;
@@ -18,6 +19,38 @@ concept Attack = requires(const A& a) {
 };
 
 namespace detail {
+
+/// One sentence about the first thing that a type lacks to be an attack.
+template <class A>
+constexpr void explain_missing_attack() {
+    constexpr bool has_validate = requires(const A& a) { a.validate(std::string_view()); };
+    constexpr bool has_needs_gradient = requires { static_cast<bool>(A::needs_gradient); };
+    constexpr bool has_name = requires(const A& a) { std::string_view(a.name); };
+    constexpr bool has_projection = requires(const A& a) { static_cast<double>(a.projection.epsilon); };
+    if constexpr (!has_validate)
+        static_assert(has_validate, "saddle: this type is not an attack: it has no `void validate(std::string_view where) const` "
+                                    "(docs/attacks.md)");
+    else if constexpr (!has_needs_gradient)
+        static_assert(has_needs_gradient,
+                      "saddle: this type is not an attack: it has no `static constexpr bool needs_gradient` (docs/attacks.md)");
+    else if constexpr (!has_name)
+        static_assert(has_name, "saddle: this type is not an attack: it has no `std::string_view name` (docs/attacks.md)");
+    else if constexpr (!has_projection)
+        static_assert(has_projection,
+                      "saddle: this type is not an attack: it has no `projection` with an `epsilon` (docs/attacks.md)");
+    else
+        static_assert(Attack<A>,
+                      "saddle: this type is not an attack: it has no `target_rule targets` or no `bool targeted() const` "
+                      "(docs/attacks.md)");
+}
+
+/// Whether an attack has something that runs it on this program's blocks.
+template <class A, class P, class T>
+inline constexpr bool can_run = requires(const A& a, const P& program, const basic_images<T>& x, const labels& y,
+                                         worker_pool& pool, const run_settings& s) {
+    a.run(program, x, y, pool, s);
+}
+|| requires { typename A::template runner<std::remove_cvref_t<decltype(std::declval<const P&>().make_session())>>; };
 
 template <class A, class T>
 void require_valid_run(const A& attack, std::size_t classes, const basic_images<T>& x, const labels& y,
@@ -51,11 +84,14 @@ void require_valid_run(const A& attack, std::size_t classes, const basic_images<
 template <class A, class P, class T>
 attack_result<T> run_attack(const A& attack, const P& program, const basic_images<T>& x, const labels& y, worker_pool& pool,
                             const run_settings& settings) {
+    static_assert(can_run<A, P, T>,
+                  "saddle: this attack has no `template <class Session> runner` with step and finish, and no run of "
+                  "its own (docs/attacks.md)");
     require_fitting_images(program, x, "perturb");
     require_valid_run(attack, program.classes(), x, y, settings);
     if constexpr (requires { attack.run(program, x, y, pool, settings); }) {
         return attack.run(program, x, y, pool, settings);
-    } else {
+    } else if constexpr (can_run<A, P, T>) {
         auto result = make_result<T>(attack, x, settings);
         bool ran = false;
         if constexpr (requires { program.run_whole(attack, x, y, settings, result); })
@@ -83,8 +119,7 @@ template <class A, class M, class T>
 attack_result<T> perturb(const A& attack, const M& model, const basic_images<T>& x, const labels& y, worker_pool& pool,
                          const run_settings& settings = {}) {
     constexpr bool is_attack = Attack<A>, is_model = Model<M>, same_scalar = !is_model || detail::has_scalar<M, T>;
-    static_assert(is_attack,
-                  "saddle: this type is not an attack: it has no validate(), needs_gradient or runner (docs/attacks.md)");
+    if constexpr (!is_attack) detail::explain_missing_attack<A>();
     static_assert(is_model, "saddle: this type is not a model: it has neither make_session() nor logits() (docs/models.md)");
     static_assert(same_scalar,
                   "saddle: the images and the model differ in value_type: use the same of float and double for both");

@@ -44,16 +44,8 @@ inline constexpr pgd_settings pgd_l0{
 /// PGD (Madry et al. 2018): steps of the projection's steepest ascent on the loss from a random start, projected on ball ∩ range.
 template <class Projection = linf, class Loss = cross_entropy>
 [[nodiscard]] gradient_attack<Loss, Projection> pgd(const pgd_settings& s = {}, const Loss& loss = {}) {
-    auto attack = make_gradient_attack<Projection>("PGD", loss, s.epsilon);
+    auto attack = make_gradient_attack<Projection>("PGD", loss, s);
     attack.step_size = s.step_size;
-    attack.steps = s.steps;
-    attack.restarts = s.restarts;
-    attack.start = s.start;
-    attack.start_scale = s.start_scale;
-    attack.targets = s.targets;
-    attack.keep = s.keep;
-    attack.early_stop = s.early_stop;
-    attack.seed = s.seed;
     return attack;
 }
 
