@@ -15,4 +15,7 @@ endforeach()
 
 saddle_run("Configuring" ${CMAKE_COMMAND} --preset release)
 saddle_run("Building" ${CMAKE_COMMAND} --build build/release --parallel ${SADDLE_JOBS} --target robust_training)
-saddle_run("Running" build/release/examples/robust_training ${arguments})
+saddle_execute(result "Running" build/release/examples/robust_training ${arguments})
+if(NOT result EQUAL 0)
+    saddle_exit(${result})
+endif()

@@ -8,18 +8,38 @@ endif()
 get_filename_component(SADDLE_SOURCE ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
 cmake_host_system_information(RESULT SADDLE_JOBS QUERY NUMBER_OF_LOGICAL_CORES)
 
-# saddle_run(<what> <command>...): shows and runs the command, and stops with a sentence when it fails. CMake puts itself between
-# a command and the terminal; the shell gives the terminal back, for progress bars.
-function(saddle_run what)
+# saddle_execute(<variable> <what> <command>...): shows and runs the command; the variable becomes its exit status. CMake puts
+# itself between a command and the terminal; the shell gives the terminal back, for progress bars.
+function(saddle_execute variable what)
     string(JOIN " " shown ${ARGN})
     message(STATUS "${what}: ${shown}")
+    set(result 0)
     if(NOT SADDLE_DRY_RUN)
         set(shell [[out=/proc/$PPID/fd/1; if [ -c $out ] && [ -w $out ]; then exec "$@" >$out 2>&1; else exec "$@"; fi]])
         execute_process(COMMAND sh -c "${shell}" sh ${ARGN} WORKING_DIRECTORY ${SADDLE_SOURCE} RESULT_VARIABLE result)
-        if(NOT result EQUAL 0)
-            message(FATAL_ERROR "saddle: ${what} failed (${result}): ${shown}")
-        endif()
     endif()
+    set(${variable} ${result} PARENT_SCOPE)
+endfunction()
+
+# saddle_run(<what> <command>...): the same, and stops with a sentence when the command fails.
+function(saddle_run what)
+    saddle_execute(result "${what}" ${ARGN})
+    if(NOT result EQUAL 0)
+        string(JOIN " " shown ${ARGN})
+        message(FATAL_ERROR "saddle: ${what} failed (${result}): ${shown}")
+    endif()
+endfunction()
+
+# saddle_exit(<status>): ends without a word, for programs that have said what is wrong. Before CMake 3.29 a script can only print
+# errors with a call stack, or end itself by a signal that shells do not report.
+function(saddle_exit status)
+    if(status MATCHES "^[0-9]+$")
+        if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.29)
+            cmake_language(EXIT ${status})
+        endif()
+        execute_process(COMMAND sh -c "kill -s PIPE $PPID")
+    endif()
+    message(FATAL_ERROR "saddle: the program ended with status ${status}")
 endfunction()
 
 function(saddle_install_missing)
