@@ -180,6 +180,20 @@ TEST_CASE("a training that an observer ended stays ended") {
     CHECK(bits(again) == bits(first));
 }
 
+TEST_CASE("a checkpoint tells how far its training is") {
+    const folder f;
+    const checkpoint saved{.path = f.file("a"), .every_steps = 1};
+    CHECK(!saved.saved());
+    small_training::model m(1);
+    trainer(m, natural(), momentum, schedules::constant{}, settings, checkpoint(saved), stop_after{7}).fit(data());
+    REQUIRE(saved.saved());
+    CHECK(saved.saved()->epochs == 1);
+    CHECK(saved.saved()->steps == 2);
+    CHECK(!checkpoint{.path = f.file("a"), .resume = false}.saved());
+    { std::ofstream(f.file("a")) << "anything"; }
+    CHECK_THROWS_AS((void)saved.saved(), io_error);
+}
+
 TEST_CASE("with resume off a training starts anew and replaces the checkpoint") {
     const folder f;
     small_training::model m(1);
