@@ -19,4 +19,5 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/saddleConfig.cmake.in ${
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/saddleConfigVersion.cmake COMPATIBILITY SameMinorVersion
     ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/saddleConfig.cmake ${PROJECT_BINARY_DIR}/saddleConfigVersion.cmake
+    ${CMAKE_CURRENT_LIST_DIR}/saddle_cuda.cmake
     DESTINATION ${package_folder})

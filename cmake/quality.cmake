@@ -4,7 +4,7 @@ if(NOT PROJECT_IS_TOP_LEVEL)
 endif()
 
 file(GLOB_RECURSE saddle_sources CONFIGURE_DEPENDS include/*.hpp include/*.cuh tests/*.hpp tests/*.cpp examples/*.cpp
-    benchmarks/*.hpp benchmarks/*.cpp)
+    benchmarks/*.hpp benchmarks/*.cpp tests/*.cuh tests/*.cu examples/*.cu benchmarks/*.cu)
 find_program(SADDLE_CLANG_FORMAT NAMES clang-format-14 clang-format)
 mark_as_advanced(SADDLE_CLANG_FORMAT)
 if(SADDLE_CLANG_FORMAT)

@@ -76,12 +76,13 @@ if(SADDLE_NATIVE)
     include(CheckCXXCompilerFlag)
     check_cxx_compiler_flag(-march=native SADDLE_HAS_MARCH_NATIVE)
     if(SADDLE_HAS_MARCH_NATIVE)
-        target_compile_options(saddle_native INTERFACE -march=native)
+        target_compile_options(saddle_native INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>
+            $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-march=native>)
     endif()
 endif()
 if(NOT SADDLE_SANITIZE)
     # Without optimisation GCC's AVX-512 intrinsics are macros that xsimd 8 does not compile with.
-    target_compile_options(saddle_native INTERFACE $<$<CONFIG:Debug>:-Og>)
+    target_compile_options(saddle_native INTERFACE $<$<AND:$<CONFIG:Debug>,$<COMPILE_LANGUAGE:CXX>>:-Og>)
 else()
     target_compile_options(saddle_native INTERFACE -fsanitize=${SADDLE_SANITIZE} -fno-sanitize-recover=all
         -fno-omit-frame-pointer)
