@@ -292,3 +292,57 @@ TEST_CASE("an evaluation becomes a report with pictures and comparisons", "[eval
     CHECK(r.comparisons[0].only_second == 4);
     CHECK(r.comparisons[0].p_value == Approx(2. / 16));
 }
+
+TEST_CASE("a suite passes on only what is still robust, and each row tells what is left", "[evaluation][survivors]") {
+    using namespace saddle;
+    const auto model = two_pixels();
+    const auto data = margins();
+    worker_pool pool(2);
+    evaluation_settings settings;
+    settings.survivors_only = true;
+    const auto attacked = [](const attack_row& row) {
+        for (const auto& s : row.settings)
+            if (s.name == "attacked") return std::get<std::int64_t>(s.value);
+        return std::int64_t{-1};
+    };
+    // margins .05 to .35: epsilon .06 fools two, whichever attack looks first
+    const auto found =
+        evaluate("pixels", model, data, pool, settings, fgsm({.epsilon = .06}), bim({.epsilon = .06}), fgsm({.epsilon = .11}));
+    REQUIRE(found.rows.size() == 4);  // the two of epsilon .06 have a worst case
+    CHECK(attacked(found.rows[0]) == 7);
+    CHECK(found.rows[0].successes == 2);
+    CHECK(found.rows[0].robust.correct == 5);
+    CHECK(attacked(found.rows[1]) == 5);
+    CHECK(found.rows[1].successes == 0);
+    CHECK(found.rows[1].robust.correct == 5);
+    CHECK(found.rows[1].gradient_calls == 5 * 10);
+    CHECK(attacked(found.rows[2]) == 7);  // another epsilon begins anew
+    CHECK(found.rows[2].robust.correct == 3);
+    CHECK(found.rows[3].robust.correct == 5);
+    settings.survivors_only = false;
+    const auto all = evaluate("pixels", model, data, pool, settings, fgsm({.epsilon = .06}), bim({.epsilon = .06}));
+    CHECK(all.rows.back().survived == found.rows[1].survived);
+    CHECK(all.rows[1].gradient_calls == 8 * 10);
+}
+
+TEST_CASE("a suite ends at its deadline and says so", "[evaluation][survivors]") {
+    using namespace saddle;
+    worker_pool pool(1);
+    evaluation_settings settings;
+    settings.survivors_only = true;
+    settings.deadline = std::chrono::steady_clock::now();
+    const auto found = evaluate("pixels", two_pixels(), margins(), pool, settings, fgsm({.epsilon = .06}));
+    CHECK(found.rows[0].robust.correct == 7);
+    CHECK(found.rows[0].gradient_calls == 0);
+    REQUIRE(found.notes.size() == 1);
+    CHECK(found.notes[0] == "pixels, FGSM: the deadline left 7 images without an attack; they count as robust");
+}
+
+TEST_CASE("a suite keeps each attack to its budgets", "[evaluation][survivors]") {
+    using namespace saddle;
+    worker_pool pool(1);
+    evaluation_settings settings;
+    settings.max_gradients = 3;
+    const auto found = evaluate("pixels", two_pixels(), margins(), pool, settings, bim({.epsilon = .06}));
+    CHECK(found.rows[0].gradient_calls <= 8 * 3);
+}

@@ -1,4 +1,5 @@
 #pragma once
+#include "saddle/attacks/image_subset.hpp"
 #include "saddle/attacks/perturb.hpp"
 #include "saddle/attacks/predict.hpp"
 #include "saddle/data/dataset.hpp"
@@ -7,6 +8,7 @@
 #include "saddle/projections/verify.hpp"
 
 #include <chrono>
+#include <tuple>
 
 namespace saddle {
 
@@ -19,9 +21,14 @@ struct evaluation_progress {
 
 /// How models are evaluated. Threads are those of the pool, seeds those of the attacks.
 struct evaluation_settings {
-    double confidence = .95;               ///< of the intervals, in (0,1)
-    bool iterations = true;                ///< record the accuracy after every iteration (untargeted attacks)
-    bool worst_case = true;                ///< add a row for all attacks of one epsilon and norm together, when there are several
+    double confidence = .95;          ///< of the intervals, in (0,1)
+    bool iterations = true;           ///< record the accuracy after every iteration (untargeted attacks)
+    bool worst_case = true;           ///< add a row for all attacks of one epsilon and norm together, when there are several
+    bool survivors_only = false;      ///< each attack gets only what those before it, of its epsilon and norm, have not fooled
+    std::uint64_t max_forwards = 0;   ///< hard budget of each image and attack, see run_settings; 0: none
+    std::uint64_t max_gradients = 0;  ///< the same of gradients
+    /// When it is over, the attack at work ends with the best it has and further ones do not begin; notes say so.
+    std::optional<std::chrono::steady_clock::time_point> deadline{};
     std::size_t keep = 0;                  ///< keep what each attack made of the first so many images, for pictures
     std::span<const std::uint64_t> ids{};  ///< identity of each image for random draws; 0 .. N-1 by default
     std::function<void(const evaluation_progress&)> progress{};  ///< from one thread at a time
@@ -98,12 +105,16 @@ public:
         row.settings = attack_settings(attack);
         auto how = run();
         how.verify = false;  // judged below
-        how.trace = settings_.iterations && !attack.targeted();
+        how.max_forwards = settings_.max_forwards, how.max_gradients = settings_.max_gradients;
+        how.deadline = settings_.deadline;
+        how.trace = settings_.iterations && !attack.targeted() && !settings_.survivors_only;
         how.progress = [&](std::size_t done, std::size_t total) {
             if (settings_.progress) settings_.progress({result_.model, row.attack, row.epsilon, index, attacks, done, total});
         };
+        auto& left = survivors_of(row);
         const auto start = std::chrono::steady_clock::now();
-        const auto found = perturb(attack, program_, x_, y_, pool_, how);
+        const auto found =
+            settings_.survivors_only ? attack_survivors(attack, left, how) : perturb(attack, program_, x_, y_, pool_, how);
         row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         row.gradient_calls = found.gradient_calls, row.forward_calls = found.forward_calls;
 
@@ -112,6 +123,17 @@ public:
         for (std::size_t i = 0; i < found.targets.size(); ++i) claimed[i] = claimed[i] && found.targets[i] != y_[i];
         judge(row, attack_evidence<T>{x_, found.adversarial, y_, classes_, clean_logits_, after.logits, inside, claimed},
               settings_.confidence);
+        for (const auto& stage : found.stages)
+            row.settings.emplace_back(stage.name, text(stage.left, " left of ", stage.attacked, ", ", stage.gradient_calls,
+                                                       " gradients, ", stage.forward_calls, " queries, ", stage.seconds, " s"));
+        if (settings_.survivors_only) {
+            row.settings.emplace_back("attacked", std::count(left.begin(), left.end(), 1));
+            for (std::size_t i = 0; i < left.size(); ++i) left[i] = row.survived[i] = row.survived[i] && left[i];
+            row.robust.correct = static_cast<std::size_t>(std::count(left.begin(), left.end(), 1));
+        }
+        if (const auto late = std::count(found.status.begin(), found.status.end(), attack_status::not_begun); late > 0)
+            result_.notes.push_back(text(result_.model, ", ", row.attack, ": the deadline left ", late,
+                                         " images without an attack; they count as robust"));
         std::size_t restarts = 1;
         if constexpr (requires { attack.restarts; }) restarts = attack.restarts;
         if (found.trace.columns > 0) row.accuracy_after_step = accuracies(found.trace, restarts);
@@ -143,6 +165,40 @@ public:
     [[nodiscard]] evaluation<T> take() { return std::move(result_); }
 
 private:
+    /// What has been fooled by no attack of the row's norm and epsilon yet: [N] 0 or 1, at first what is classified correctly.
+    std::vector<std::uint8_t>& survivors_of(const attack_row& row) {
+        for (auto& [norm, epsilon, left] : survivors_)
+            if (norm == row.norm && epsilon == row.epsilon) return left;
+        std::vector<std::uint8_t> all(x_.size());
+        for (std::size_t i = 0; i < all.size(); ++i) all[i] = result_.clean_predictions[i] == y_[i];
+        return std::get<2>(survivors_.emplace_back(row.norm, row.epsilon, std::move(all)));
+    }
+    /// The attack on what is left, as a result for all images: the others keep their clean pixels.
+    template <class Attack>
+    [[nodiscard]] attack_result<T> attack_survivors(const Attack& attack, const std::vector<std::uint8_t>& left,
+                                                    const run_settings& how) const {
+        attack_result<T> all;
+        all.adversarial = x_;
+        all.success.assign(x_.size(), 0);
+        std::vector<std::size_t> chosen;
+        for (std::size_t i = 0; i < left.size(); ++i)
+            if (left[i]) chosen.push_back(i);
+        if (chosen.empty()) return all;
+        image_subset<T> part(chosen, x_, y_, how, nullptr);
+        part.settings.progress = how.progress;
+        const auto found = perturb(attack, program_, part.x, part.y, pool_, part.settings);
+        if (!found.targets.empty()) all.targets = y_;
+        for (std::size_t j = 0; j < chosen.size(); ++j) {
+            const std::size_t i = chosen[j];
+            std::copy_n(found.adversarial[j].data(), x_.each().size(), all.adversarial[i].data());
+            all.success[i] = found.success[j];
+            if (!found.targets.empty()) all.targets[i] = found.targets[j];
+        }
+        all.status = found.status;
+        all.stages = found.stages;
+        all.gradient_calls = found.gradient_calls, all.forward_calls = found.forward_calls;
+        return all;
+    }
     [[nodiscard]] run_settings run() const {
         run_settings how;
         how.ids = settings_.ids;
@@ -172,6 +228,7 @@ private:
     const evaluation_settings& settings_;
     std::size_t classes_;
     std::vector<T> clean_logits_;
+    std::vector<std::tuple<std::string, double, std::vector<std::uint8_t>>> survivors_;  ///< by norm and epsilon
     evaluation<T> result_;
 };
 
