@@ -60,6 +60,7 @@ private:
         if constexpr (requires { p.slope; }) (*this)("slope", p.slope);
         if constexpr (requires { p.bound_at; }) (*this)("bound_at", p.bound_at);
         if constexpr (requires { p.hidden; }) (*this)("hidden", p.hidden);
+        if constexpr (requires { p.intersect; }) (*this)("intersect", p.intersect);
     }
     template <class Value>
     static std::string written(const Value& value) {

@@ -1,4 +1,5 @@
 #include "saddle/backend/cpu/cpu.hpp"
+#include "saddle/certification/box.hpp"
 #include "saddle/nn/activations.hpp"
 #include "saddle/nn/conv2d.hpp"
 #include "saddle/nn/linear.hpp"
@@ -156,6 +157,23 @@ TEMPLATE_TEST_CASE("a box of radius 0 has the logits' own differences and their 
                   Approx(logits[k * block_lanes] - logits[static_cast<std::size_t>(b.y[i]) * block_lanes])
                       .epsilon(1e-9)
                       .margin(1e-10));
+    }
+}
+
+TEMPLATE_TEST_CASE("interval bounds are those of the certification domain box", "", conv_net, pooled_net, norm_net, open_net) {
+    const auto w = random_weights<TestType, image>();
+    const std::size_t classes = w.structure().classes();
+    const auto b = random_boxes(w.structure(), 6, .08);
+    const auto found = run(w, b);
+    using V = lanes<double>;
+    const cpu_backend::program<V> program(w.structure(), w.parameters(), w.buffers(), {.winograd = false});
+    const bound_network<double> network(program.steps());
+    box::analysis<V> domain(network, box{}, rounding_model::of<double, double>(soundness::float_program));
+    std::vector<double> margins(classes);
+    for (std::size_t i = 0; i < b.y.size(); ++i) {
+        domain.margins(b.lower[i].data(), b.upper[i].data(), static_cast<std::size_t>(b.y[i]), margins.data());
+        for (std::size_t k = 0; k < classes; ++k)
+            CHECK(found.bounds[i * classes + k] == Approx(-margins[k]).epsilon(1e-9).margin(1e-9));
     }
 }
 
