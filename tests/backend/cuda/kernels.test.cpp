@@ -46,7 +46,7 @@ auto in_both_orders(F&& f) {
 }
 
 /// One tile's kernel against plain sums, with every part of the epilogue.
-template <class Precision, std::size_t Tile>
+template <class Precision, std::size_t Tile, bool Sliced = false>
 void check_tile(const convolution_shape& s, std::size_t lanes) {
     using S = typename Precision::storage;
     const std::size_t pixels = static_cast<std::size_t>(s.height * s.width),
@@ -70,7 +70,7 @@ void check_tile(const convolution_shape& s, std::size_t lanes) {
                             .second_scale = scale.data(),
                             .second_shift = bias.data(),
                             .second_relu = true};
-        cuda::detail::launch_tile<Precision, Tile>(nullptr, s, x.data(), packed.data(), e, lanes);
+        cuda::detail::launch_tile<Precision, Tile, Sliced>(nullptr, s, x.data(), packed.data(), e, lanes);
         return out;
     });
     double worst = 0, worst_second = 0, largest = 0;
@@ -120,6 +120,16 @@ TEST_CASE("every tile of the convolution sums its taps and finishes them", "[cud
     check_tile<bf16, 2>(padded(9, 65).forward, 64);
     check_tile<bf16, 1>(strided(9, 20).forward, 128);
     check_tile<bf16, 0>(padded(9, 20).forward, 128);
+}
+
+TEST_CASE("slices of a layer's products add up to the same sums", "[cuda][kernels]") {
+    const convolution_pair dense({1, 1, 1, 0}, {300, 1, 1}, {20, 1, 1});
+    check_tile<fp32, 4, true>(dense.forward, 64);
+    check_tile<tf32, 3, true>(dense.forward, 64);
+    check_tile<bf16, 2, true>(dense.forward, 64);
+    check_tile<tf32, 4, true>(padded(37, 9).forward, 64);
+    check_tile<bf16, 4, true>(strided(70, 9).backward, 64);
+    check_tile<fp32, 4, true>(convolution_pair({1, 1, 1, 0}, {20, 1, 1}, {5, 1, 1}).forward, 64);  // fewer steps than slices
 }
 
 TEMPLATE_LIST_TEST_CASE("weight gradients are sums over pixels and lanes", "[cuda][kernels]", precisions) {

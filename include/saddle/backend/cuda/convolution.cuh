@@ -55,20 +55,20 @@ void launch_pack(cudaStream_t stream, const float* weight, const float* scale, c
 
 namespace detail {
 
-template <class Precision, std::size_t Tile, class Out>
+template <class Precision, std::size_t Tile, bool Sliced, class Out>
 void launch_tile(cudaStream_t stream, const convolution_shape& s, const typename Precision::storage* source,
                  const typename Precision::storage* weights, const epilogue<Out>& e, std::size_t lanes) {
     using shape_of_tile = typename tuning::convolution_tile_at<Tile>::type;
     using product = typename multiply_for<Precision, shape_of_tile>::type;
-    constexpr int stages = tuning::convolution_stages;
+    constexpr int stages = Sliced ? tuning::sliced_stages : tuning::convolution_stages, slices = Sliced ? tuning::slices : 1;
     const std::size_t blocks = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width) *
                                (lanes / shape_of_tile::rows) *
                                parts_of(static_cast<std::size_t>(s.outputs), shape_of_tile::columns);
-    launch(stream, implicit_gemm<product, shape_of_tile, stages, Out>,
+    launch(stream, implicit_gemm<product, shape_of_tile, stages, slices, Out>,
            {.operation = s.backward ? "convolution, backward" : "convolution",
             .blocks = blocks,
-            .threads = shape_of_tile::threads,
-            .shared = convolution_shared<product, shape_of_tile, stages>()},
+            .threads = shape_of_tile::threads * slices,
+            .shared = convolution_shared<product, shape_of_tile, stages, slices>()},
            source, weights, s, e, static_cast<int>(lanes));
 }
 
@@ -80,17 +80,27 @@ void launch_convolution(cudaStream_t stream, const convolution_shape& s, const t
                         const typename Precision::storage* weights, const epilogue<Out>& e, std::size_t lanes,
                         std::size_t multiprocessors) {
     const std::size_t pixels = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width);
-    switch (tuning::choose_convolution_tile(pixels, lanes, static_cast<std::size_t>(s.outputs), multiprocessors)) {
+    const auto outputs = static_cast<std::size_t>(s.outputs);
+    const bool sliced =
+        tuning::cuts_into_slices(pixels, outputs, static_cast<std::size_t>(s.taps()) * static_cast<std::size_t>(s.inputs));
+    const auto whole = [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile>) {
+        detail::launch_tile<Precision, Tile, false>(stream, s, source, weights, e, lanes);
+    };
+    const auto either = [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile> tile) {
+        if (!sliced) return whole(tile);
+        detail::launch_tile<Precision, Tile, true>(stream, s, source, weights, e, lanes);
+    };
+    switch (tuning::choose_convolution_tile(pixels, lanes, outputs, multiprocessors, sliced)) {
     case 0:
-        return detail::launch_tile<Precision, 0>(stream, s, source, weights, e, lanes);
+        return whole(std::integral_constant<std::size_t, 0>{});
     case 1:
-        return detail::launch_tile<Precision, 1>(stream, s, source, weights, e, lanes);
+        return whole(std::integral_constant<std::size_t, 1>{});
     case 2:
-        return detail::launch_tile<Precision, 2>(stream, s, source, weights, e, lanes);
+        return either(std::integral_constant<std::size_t, 2>{});
     case 3:
-        return detail::launch_tile<Precision, 3>(stream, s, source, weights, e, lanes);
+        return either(std::integral_constant<std::size_t, 3>{});
     default:
-        return detail::launch_tile<Precision, 4>(stream, s, source, weights, e, lanes);
+        return either(std::integral_constant<std::size_t, 4>{});
     }
 }
 

@@ -64,26 +64,28 @@ struct epilogue {
 };
 
 /// Shared memory of a block of implicit_gemm, in bytes.
-template <class Multiply, class Tile, int Stages>
+template <class Multiply, class Tile, int Stages, int Slices>
 [[nodiscard]] constexpr std::size_t convolution_shared() {
     constexpr std::size_t stage =
         sizeof(typename Multiply::element) * Multiply::depth * (Tile::rows + Tile::columns + 2 * Multiply::pad);
     constexpr std::size_t sums = sizeof(float) * Tile::columns * (Tile::rows + 4);
-    return stage * Stages > sums ? stage * Stages : sums;
+    return stage * Stages * Slices > sums ? stage * Stages * Slices : sums;
 }
 
 /// Convolution as implicit GEMM: a tile is one result pixel × Tile::rows lanes × Tile::columns channels; K runs over the taps inside the
 /// image and their channels. source [inputs][H][W][lanes], weights [tap][inputs][columns], result [outputs][h][w][lanes]; lanes a multiple
-/// of Tile::rows. Blocks: pixels · lane tiles · channel tiles, channel tiles fastest so that neighbours share the source in cache.
-template <class Multiply, class Tile, int Stages, class Out>
-__global__ void __launch_bounds__(Tile::threads)
+/// of Tile::rows. With several slices, each runs Tile::threads threads over its share of K and their sums are added in order: layers with
+/// few results would else wait for one long chain of steps. Blocks: pixels · lane tiles · channel tiles, channel tiles fastest so that neighbours share the source in cache.
+template <class Multiply, class Tile, int Stages, int Slices, class Out>
+__global__ void __launch_bounds__(Tile::threads* Slices)
     implicit_gemm(const typename Multiply::element* source, const typename Multiply::element* weights, convolution_shape s,
                   epilogue<Out> finish, int lanes) {
     using T = typename Multiply::element;
     constexpr int depth = Multiply::depth, each = 16 / static_cast<int>(sizeof(T));
     constexpr int a_stride = Tile::rows + Multiply::pad, b_stride = Tile::columns + Multiply::pad;
     constexpr int stage_size = depth * (a_stride + b_stride);
-    T* const shared = shared_memory<T>();
+    const int thread = static_cast<int>(threadIdx.x) % Tile::threads, slice = static_cast<int>(threadIdx.x) / Tile::threads;
+    T* const shared = shared_memory<T>() + slice * Stages * stage_size;
 
     const int channel_tiles = (s.outputs + Tile::columns - 1) / Tile::columns, lane_tiles = lanes / Tile::rows;
     const int first_channel = static_cast<int>(blockIdx.x) % channel_tiles * Tile::columns;
@@ -93,9 +95,12 @@ __global__ void __launch_bounds__(Tile::threads)
 
     int inside = 0;
     for (int t = 0; t < s.taps(); ++t) inside += s.pixel_of(y, x, t) >= 0;
-    const int steps = inside * ((s.inputs + depth - 1) / depth);
+    const int chunks = (s.inputs + depth - 1) / depth, all_steps = inside * chunks;
+    const int first_step = all_steps * slice / Slices, steps = all_steps * (slice + 1) / Slices - first_step;
 
     int tap = -1, channel = s.inputs;  // of the next stage to load
+    bool begun = false;
+    for (int skipped = Slices > 1 ? first_step / chunks : 0; skipped > 0;) skipped -= s.pixel_of(y, x, ++tap) >= 0;
     const std::size_t source_stride = static_cast<std::size_t>(s.source_height) * s.source_width * lanes;
     const T* from = source;
     const T* packed = weights;
@@ -107,15 +112,21 @@ __global__ void __launch_bounds__(Tile::threads)
             while (at < 0);
             from = source + static_cast<std::size_t>(at) * lanes + first_lane;
             packed = weights + static_cast<std::size_t>(tap) * s.inputs * s.columns + first_channel;
+            if (Slices > 1 && !begun) {
+                channel = first_step % chunks * depth;
+                from += channel * source_stride;
+                packed += static_cast<std::size_t>(channel) * s.columns;
+                begun = true;
+            }
         }
         T* const a = shared + slot * stage_size;
         T* const b = a + depth * a_stride;
-        for (int i = static_cast<int>(threadIdx.x); i < depth * Tile::rows / each; i += Tile::threads) {
+        for (int i = thread; i < depth * Tile::rows / each; i += Tile::threads) {
             const int k = i / (Tile::rows / each), lane = i % (Tile::rows / each) * each;
             const bool valid = channel + k < s.inputs;
             copy_async_16(a + k * a_stride + lane, valid ? from + k * source_stride + lane : source, valid);
         }
-        for (int i = static_cast<int>(threadIdx.x); i < depth * Tile::columns / each; i += Tile::threads) {
+        for (int i = thread; i < depth * Tile::columns / each; i += Tile::threads) {
             const int k = i / (Tile::columns / each), column = i % (Tile::columns / each) * each;
             const bool valid = channel + k < s.inputs && first_channel + column < s.columns;
             copy_async_16(b + k * b_stride + column, valid ? packed + static_cast<std::size_t>(k) * s.columns + column : weights,
@@ -131,11 +142,13 @@ __global__ void __launch_bounds__(Tile::threads)
         copy_async_commit();
     }
     Multiply product;
-    for (int step = 0; step < steps; ++step) {
+    const int rounds = (all_steps + Slices - 1) / Slices;  // the same for every slice, whose barriers are common
+    for (int step = 0; step < rounds; ++step) {
         copy_async_wait<Stages - 2>();
         __syncthreads();
         if (step + Stages - 1 < steps) load((step + Stages - 1) % Stages);
         copy_async_commit();
+        if (step >= steps) continue;
         const T* const a = shared + step % Stages * stage_size;
         product.add(a, a + depth * a_stride);
     }
@@ -144,10 +157,12 @@ __global__ void __launch_bounds__(Tile::threads)
 
     float* const sums = shared_memory<float>();
     constexpr int stride = Tile::rows + 4;
-    product.store(sums, stride);
-    __syncthreads();
+    for (int turn = 0; turn < Slices; ++turn) {
+        if (slice == turn) product.store(sums, stride, turn > 0);
+        __syncthreads();
+    }
     const std::size_t pixels = static_cast<std::size_t>(s.height) * s.width;
-    for (int i = static_cast<int>(threadIdx.x); i < Tile::columns * Tile::rows / 4; i += Tile::threads) {
+    for (int i = static_cast<int>(threadIdx.x); i < Tile::columns * Tile::rows / 4; i += Tile::threads * Slices) {
         const int column = i / (Tile::rows / 4), lane = i % (Tile::rows / 4) * 4, to = first_channel + column;
         if (to >= s.outputs) continue;
         finish.finish((to * pixels + pixel) * lanes + first_lane + lane, to, load_four(sums + column * stride + lane));

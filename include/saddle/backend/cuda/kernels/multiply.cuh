@@ -15,8 +15,9 @@ struct multiply_fp32 {
 
     float sum[columns][8] = {};
 
+    __device__ static int thread() { return static_cast<int>(threadIdx.x) % Tile::threads; }
     __device__ void add(const float* a, const float* b) {
-        const int row = threadIdx.x % row_threads * 4, column = threadIdx.x / row_threads * columns;
+        const int row = thread() % row_threads * 4, column = thread() / row_threads * columns;
         for (int k = 0; k < depth; ++k) {
             const float* left = a + k * (Tile::rows + pad);
             const auto low = load_four(left + row), high = load_four(left + Tile::rows / 2 + row);
@@ -31,14 +32,17 @@ struct multiply_fp32 {
             }
         }
     }
-    __device__ void store(float* to, int stride) const {
-        const int row = threadIdx.x % row_threads * 4, column = threadIdx.x / row_threads * columns;
+    /// Leaves the sums at [column][row], or adds them to what stands there.
+    __device__ void store(float* to, int stride, bool more = false) const {
+        const int row = thread() % row_threads * 4, column = thread() / row_threads * columns;
 #pragma unroll
         for (int c = 0; c < columns; ++c)
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
-                to[(column + c) * stride + row + i] = sum[c][i];
-                to[(column + c) * stride + Tile::rows / 2 + row + i] = sum[c][4 + i];
+                float& low = to[(column + c) * stride + row + i];
+                float& high = to[(column + c) * stride + Tile::rows / 2 + row + i];
+                low = more ? low + sum[c][i] : sum[c][i];
+                high = more ? high + sum[c][4 + i] : sum[c][4 + i];
             }
     }
 };
@@ -49,18 +53,23 @@ struct multiply_warp {
     static constexpr int row_parts = Tile::rows_of_warp / 16, column_parts = Tile::columns_of_warp / 8;
     float sum[row_parts][column_parts][4] = {};
 
+    __device__ static int thread() { return static_cast<int>(threadIdx.x) % Tile::threads; }
     __device__ static int lane() { return threadIdx.x % 32; }
-    __device__ static int first_row() { return static_cast<int>(threadIdx.x) / 32 % Tile::warp_rows * Tile::rows_of_warp; }
-    __device__ static int first_column() { return static_cast<int>(threadIdx.x) / 32 / Tile::warp_rows * Tile::columns_of_warp; }
+    __device__ static int first_row() { return thread() / 32 % Tile::warp_rows * Tile::rows_of_warp; }
+    __device__ static int first_column() { return thread() / 32 / Tile::warp_rows * Tile::columns_of_warp; }
 
-    __device__ void store(float* to, int stride) const {
+    /// Leaves the sums at [column][row], or adds them to what stands there.
+    __device__ void store(float* to, int stride, bool more = false) const {
         const int row = first_row() + lane() / 4, column = first_column() + lane() % 4 * 2;
 #pragma unroll
         for (int r = 0; r < row_parts; ++r)
 #pragma unroll
             for (int c = 0; c < column_parts; ++c)
 #pragma unroll
-                for (int i = 0; i < 4; ++i) to[(column + 8 * c + i % 2) * stride + row + 16 * r + i / 2 * 8] = sum[r][c][i];
+                for (int i = 0; i < 4; ++i) {
+                    float& at = to[(column + 8 * c + i % 2) * stride + row + 16 * r + i / 2 * 8];
+                    at = more ? at + sum[r][c][i] : sum[r][c][i];
+                }
     }
 };
 

@@ -14,7 +14,7 @@ struct multiply_rows<fp32, Tile> : multiply_fp32<Tile> {
     static constexpr int depth = 32, pad = 4;
     __device__ void add(const float* a, const float* b) {
         using base = multiply_fp32<Tile>;
-        const int row = threadIdx.x % base::row_threads * 4, column = threadIdx.x / base::row_threads * base::columns;
+        const int row = base::thread() % base::row_threads * 4, column = base::thread() / base::row_threads * base::columns;
         for (int k = 0; k < depth; ++k) {
             float left[8];
 #pragma unroll

@@ -36,18 +36,23 @@ template <>
 struct convolution_tile_at<4> {
     using type = tile<64, 16, 4, 1>;
 };
-/// Stages of the pipeline from global to shared memory.
-inline constexpr int convolution_stages = 3;
+/// Stages of the pipeline from global to shared memory, and slices of K, for layers as a whole and for those that are cut into slices.
+inline constexpr int convolution_stages = 3, sliced_stages = 2, slices = 4;
+
+/// Whether a layer's K is cut into slices: by its shape alone, since the order of sums depends on it. Few results and many products each.
+[[nodiscard]] constexpr bool cuts_into_slices(std::size_t pixels, std::size_t channels, std::size_t products) {
+    return pixels * channels <= 1024 && products >= 256;
+}
 
 /// The tile that should finish first: whole waves of blocks times the time of one. Every tile gives the same bits.
 [[nodiscard]] inline std::size_t choose_convolution_tile(std::size_t pixels, std::size_t lanes, std::size_t channels,
-                                                         std::size_t multiprocessors) {
+                                                         std::size_t multiprocessors, bool sliced) {
     std::size_t best = convolution_tiles.size() - 1;
     double least = -1;
     for (std::size_t i = 0; i < convolution_tiles.size(); ++i) {
         const auto& t = convolution_tiles[i];
         const auto rows = static_cast<std::size_t>(t.rows), columns = static_cast<std::size_t>(t.columns);
-        if (lanes % rows != 0) continue;
+        if (lanes % rows != 0 || (sliced && t.rows > 64)) continue;  // a block has at most 1024 threads
         const std::size_t blocks = pixels * (lanes / rows) * ((channels + columns - 1) / columns);
         const std::size_t waves = (blocks + multiprocessors - 1) / multiprocessors;
         const double time = static_cast<double>(waves * rows * columns) / t.rate;
