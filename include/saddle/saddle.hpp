@@ -113,6 +113,7 @@
 #include "saddle/evaluation/certified_csv.hpp"
 #include "saddle/evaluation/evaluate.hpp"
 #include "saddle/evaluation/input_gradient.hpp"
+#include "saddle/evaluation/obfuscation.hpp"
 #include "saddle/evaluation/pictures.hpp"
 #include "saddle/evaluation/report_csv.hpp"
 #include "saddle/evaluation/report_html.hpp"

@@ -1,0 +1,174 @@
+#include "saddle/evaluation/obfuscation.hpp"
+
+#include "attacks/any_model.hpp"
+#include "attacks/toy.hpp"
+#include "support/catch.hpp"
+
+using namespace saddle;
+
+namespace {
+
+using model3 = any_model<3>;
+
+obfuscation_report check(const model3& model, const labels& y, const images& x, double epsilon = .05) {
+    worker_pool pool(2);
+    return check_obfuscation("model", model, x, y, pool,
+                             {.epsilon = epsilon, .steps = 10, .unbounded_steps = 60, .queries = 60, .random_draws = 20});
+}
+bool suspicious(const obfuscation_report& r, const char* name) { return r.sign(name).verdict == sign_verdict::suspicious; }
+
+/// The quadratic model with something done to its gradient or its outputs.
+struct masked {
+    testing::quadratic_model<3> inner = toy_quadratic();
+    std::function<void(std::span<float>)> gradient = [](std::span<float>) {};
+    std::function<void(std::span<float>)> outputs = [](std::span<float>) {};
+
+    extents input() const { return inner.input(); }
+    void logits(const images& x, std::span<float> z) const {
+        inner.logits(x, z);
+        outputs(z);
+    }
+    void input_gradient(const images& x, std::span<const float> slopes, std::span<float> g) const {
+        inner.input_gradient(x, slopes, g);
+        gradient(g);
+    }
+};
+
+struct problem {
+    images x = random_images(30, toy_shape);
+    labels y = predicted(toy_quadratic(), x);
+};
+
+}  // namespace
+
+TEST_CASE("an honest model shows no sign", "[evaluation][obfuscation]") {
+    const problem p;
+    const auto r = check(model3(masked{}), p.y, p.x);
+    for (const auto& s : r.signs) {
+        INFO(s.name << ": " << s.measured);
+        CHECK(s.verdict == sign_verdict::clear);
+    }
+    CHECK(r.signs.size() == 9);
+    CHECK(r.suspicions() == 0);
+}
+
+TEST_CASE("a gradient of zeros is found out by queries, random points, no bound and a larger one", "[evaluation][obfuscation]") {
+    const problem p;
+    masked m;
+    m.gradient = [](std::span<float> g) { std::fill(g.begin(), g.end(), 0.f); };
+    const auto r = check(model3(m), p.y, p.x, .1);
+    for (const char* name : {"black box beats white box", "zero gradients"}) CHECK(suspicious(r, name));
+    CHECK(r.suspicions() >= 3);
+    CHECK_FALSE(suspicious(r, "randomised outputs"));
+    CHECK_FALSE(suspicious(r, "NaN gradients"));
+    CHECK(r.sign("zero gradients").reason == "the model's gradient vanishes");
+}
+
+TEST_CASE("a gradient of the wrong sign makes the unbounded attack fail", "[evaluation][obfuscation]") {
+    const problem p;
+    masked m;
+    m.gradient = [](std::span<float> g) {
+        for (auto& v : g) v = -v;
+    };
+    const auto r = check(model3(m), p.y, p.x);
+    CHECK(suspicious(r, "unbounded attack fails"));
+    CHECK(suspicious(r, "black box beats white box"));
+}
+
+TEST_CASE("a gradient that is right at the clean image alone lets one step beat iterations", "[evaluation][obfuscation]") {
+    const problem p;
+    masked m;
+    const auto* clean = &p.x;
+    const auto inner = toy_quadratic();
+    model3 model(m);
+    model.slopes = [inner, clean](const images& x, std::span<const float> s, std::span<float> g) {
+        inner.input_gradient(x, s, g);
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            bool is_clean = false;
+            for (std::size_t c = 0; c < clean->size(); ++c) is_clean = is_clean || same_bits<float>(x[i], (*clean)[c]);
+            if (!is_clean)
+                for (std::size_t e = 0; e < 25; ++e) g[25 * i + e] = -g[25 * i + e];
+        }
+    };
+    CHECK(suspicious(check(model, p.y, p.x), "one step beats iterations"));
+}
+
+TEST_CASE("a saturated softmax has zero gradients of the cross-entropy but not of the margin", "[evaluation][obfuscation]") {
+    const problem p;
+    const auto inner = toy_quadratic();
+    model3 model{masked{}};
+    model.values = [inner](const images& x, std::span<float> z) {
+        inner.logits(x, z);
+        for (auto& v : z) v *= 1e5f;
+    };
+    model.slopes = [inner](const images& x, std::span<const float> s, std::span<float> g) {
+        inner.input_gradient(x, s, g);
+        for (auto& v : g) v *= 1e5f;
+    };
+    const auto r = check(model, p.y, p.x);
+    CHECK(suspicious(r, "zero gradients"));
+    CHECK(r.sign("zero gradients").reason == "the cross-entropy is saturated: attack the margin or DLR");
+}
+
+TEST_CASE("NaN gradients, probabilities and randomness are found", "[evaluation][obfuscation]") {
+    const problem p;
+    masked broken;
+    broken.gradient = [](std::span<float> g) { g[0] = std::numeric_limits<float>::quiet_NaN(); };
+    CHECK(suspicious(check(model3(broken), p.y, p.x), "NaN gradients"));
+
+    masked probabilities;
+    probabilities.outputs = [](std::span<float> z) {
+        for (std::size_t i = 0; i < z.size(); i += 3) {
+            const float top = std::max({z[i], z[i + 1], z[i + 2]});
+            float sum = 0;
+            for (std::size_t k = 0; k < 3; ++k) sum += z[i + k] = std::exp(z[i + k] - top);
+            for (std::size_t k = 0; k < 3; ++k) z[i + k] /= sum;
+        }
+    };
+    CHECK(suspicious(check(model3(probabilities), p.y, p.x), "softmax outputs"));
+
+    masked random;
+    random.outputs = [calls = std::make_shared<std::atomic<int>>(0)](std::span<float> z) {
+        z[0] += .01f * static_cast<float>(++*calls % 7);
+    };
+    CHECK(suspicious(check(model3(random), p.y, p.x), "randomised outputs"));
+}
+
+TEST_CASE("models without gradients or correct images leave signs open", "[evaluation][obfuscation]") {
+    const problem p;
+    worker_pool pool(1);
+    const auto model = toy_quadratic();
+    const auto hidden = check_obfuscation("hidden", testing::black_box(model), p.x, p.y, pool);
+    CHECK(hidden.sign("unbounded attack fails").verdict == sign_verdict::unknown);
+    CHECK(hidden.sign("softmax outputs").verdict == sign_verdict::clear);
+    auto wrong = p.y;
+    for (auto& label : wrong) label = (label + 1) % 3;
+    CHECK(check(model3(masked{}), wrong, p.x).sign("zero gradients").verdict == sign_verdict::unknown);
+}
+
+TEST_CASE("the table has a verdict and a reason a line", "[evaluation][obfuscation]") {
+    const obfuscation_report r{
+        "m", .1, {{"a", "1 %", sign_verdict::clear, "fine"}, {"b", "2 %", sign_verdict::suspicious, "not"}}};
+    std::ostringstream out;
+    write_text(r, out);
+    CHECK(out.str() == "m, Linf epsilon 0.1\n"
+                       "sign  measured  verdict     because\n"
+                       "───────────────────────────────────\n"
+                       "a     1 %       clear       fine\n"
+                       "b     2 %       SUSPICIOUS  not\n"
+                       "1 signs of obfuscated gradients: do not trust attacks that follow them\n");
+    CHECK_THROWS_AS(r.sign("c"), invalid_argument);
+}
+
+TEST_CASE("the battery refuses settings out of range", "[evaluation][obfuscation][errors]") {
+    const problem p;
+    worker_pool pool(1);
+    const model3 model{masked{}};
+    const auto refuses = [&](const obfuscation_settings& s) {
+        CHECK_THROWS_AS(check_obfuscation("m", model, p.x, p.y, pool, s), invalid_argument);
+    };
+    refuses({.epsilon = -1});
+    refuses({.steps = 0});
+    refuses({.tolerance = 2});
+    refuses({.repeats = 1});
+}
