@@ -13,7 +13,7 @@ public:
         : rows_(p, parameters, buffers, lower, upper, lower_slope::area, false), forms_(p.tensors.size()), lo(p.tensors.size()),
           hi(p.tensors.size()) {
         for (std::size_t j = 0; j < lower.size(); ++j) {
-            forms_[0].push_back({{(lower[j] + upper[j]) / 2}});
+            forms_[0].push_back(form{(lower[j] + upper[j]) / 2});
             if (lower[j] < upper[j]) add_generator(forms_[0].back(), (upper[j] - lower[j]) / 2);
         }
         lo[0] = lower, hi[0] = upper;

@@ -3,6 +3,8 @@
 #include "saddle/certification/node_bounds.hpp"
 #include "saddle/certification/parallel_band.hpp"
 
+#include <tuple>
+
 namespace saddle {
 
 /// DeepZ (Singh et al. 2018): every value is an affine form Σ a_g ε_g, |ε_g| <= 1, beside a small interval that holds its constant
