@@ -154,6 +154,22 @@ TEST_CASE("certification and attack have an epsilon each") {
     CHECK(verified(0) > verified(.1));
 }
 
+TEST_CASE("a model in double is certified and trained in double") {
+    using dense = saddle::model<sequential<flatten, linear<3>>, shape<1, 3, 3>, backend::reference, double>;
+    dense m(1);
+    history_recorder history;
+    trainer(m, natural(), momentum, schedules::constant{}, settings).fit(all_data);
+    basic_images<double> x(all_data.size(), all_data.x.each());
+    std::copy(all_data.x.values().begin(), all_data.x.values().end(), x.values().begin());
+    const auto expected = certify<box>(m, x, all_data.y, linf_box{radius}).certified_accuracy();
+    trainer(m, objectives::soft(box{}, weak, {.certification_epsilon = radius}), momentum, schedules::constant{}, settings,
+            history)
+        .fit(all_data);
+    CHECK(history.epochs.measure_column("verified") == std::vector<double>(4, expected));
+    CHECK(expected > 0);
+    CHECK(expected < 1);
+}
+
 TEST_CASE("soft training gives the same bits for any number of threads") {
     const objectives::soft objective(deep_poly{}, weak, {.certification_epsilon = radius, .recertify_every = 1});
     const auto once = train(objective, 1);
