@@ -36,7 +36,7 @@ void launch(cudaStream_t stream, void (*kernel)(Parameters...), const launch_con
     config.blockDim = dim3(c.threads, c.threads_y);
     config.dynamicSmemBytes = c.shared;
     config.stream = stream;
-    must(cudaLaunchKernelEx(&config, kernel, Parameters(arguments)...));
+    must(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
 }
 
 /// How many parts of `each` cover `count`.

@@ -63,6 +63,10 @@ struct epilogue {
     }
 };
 
+/// Threads of a block of implicit_gemm.
+template <class Tile, int Slices>
+inline constexpr int block_threads = Tile::threads* Slices;
+
 /// Shared memory of a block of implicit_gemm, in bytes.
 template <class Multiply, class Tile, int Stages, int Slices>
 [[nodiscard]] constexpr std::size_t convolution_shared() {
@@ -77,7 +81,7 @@ template <class Multiply, class Tile, int Stages, int Slices>
 /// of Tile::rows. With several slices, each runs Tile::threads threads over its share of K and their sums are added in order: layers with
 /// few results would else wait for one long chain of steps. Blocks: pixels · lane tiles · channel tiles, channel tiles fastest so that neighbours share the source in cache.
 template <class Multiply, class Tile, int Stages, int Slices, class Out>
-__global__ void __launch_bounds__(Tile::threads* Slices)
+__global__ void __launch_bounds__(block_threads<Tile, Slices>, block_threads<Tile, Slices> > 256 ? 1 : 2)
     implicit_gemm(const typename Multiply::element* source, const typename Multiply::element* weights, convolution_shape s,
                   epilogue<Out> finish, int lanes) {
     using T = typename Multiply::element;
