@@ -16,8 +16,7 @@ namespace saddle {
 struct certify_settings {
     std::size_t threads = 0;  ///< of the pool made when none is passed; 0: one per hardware thread
     soundness level = soundness::float_program;
-    std::function<void(std::size_t done, std::size_t total)>
-        progress{};                           ///< after every block of images, from one thread at a time
+    std::function<void(std::size_t done, std::size_t total)> progress{};  ///< after every image, from one thread at a time
     const std::atomic<bool>* stop = nullptr;  ///< when it becomes true, certification ends with `interrupted`
 };
 
@@ -44,6 +43,21 @@ template <class T>
     return static_cast<std::int32_t>(best);
 }
 
+/// The program's class of every image.
+template <class V, class T>
+void predict_classes(const cpu_backend::program<V>& program, const basic_images<T>& x, worker_pool& pool, labels& classes) {
+    const std::size_t count = x.size();
+    pool.for_each((count + V::size - 1) / V::size, [&](std::size_t block, std::size_t) {
+        auto session = program.make_session();
+        lane_vector<T> input(x.each().size() * V::size), logits(program.classes() * V::size);
+        const std::size_t first = block * V::size, valid = std::min(V::size, count - first);
+        load_block(x, first, valid, V::size, input.data());
+        session.forward(input.data(), logits.data());
+        for (std::size_t l = 0; l < valid; ++l)
+            classes[first + l] = predicted_class(logits.data() + l, program.classes(), V::size);
+    });
+}
+
 template <class BoundScalar, class D, class V, class Box>
 certification_result run_certification(const D& domain, const cpu_backend::program<V>& program,
                                        const basic_images<typename V::value_type>& x, const labels& y, const Box& box,
@@ -67,29 +81,22 @@ certification_result run_certification(const D& domain, const cpu_backend::progr
     result.predictions.resize(count);
     result.seconds.resize(count);
 
+    predict_classes(program, x, pool, result.predictions);
     struct worker_state {
-        typename cpu_backend::program<V>::session_type session;
         typename D::template analysis<B> analysis;
-        lane_vector<T> x, logits;
         std::vector<T> lower, upper;
     };
     std::vector<std::unique_ptr<worker_state>> workers(pool.size());
     std::mutex reporting;
     std::size_t done = 0;
-    pool.for_each((count + V::size - 1) / V::size, [&](std::size_t block, std::size_t worker) {
-        auto& state = workers[worker];
-        if (!state)
-            state.reset(new worker_state{program.make_session(), typename D::template analysis<B>(network, domain, rounding),
-                                         lane_vector<T>(elements * V::size), lane_vector<T>(classes * V::size),
-                                         std::vector<T>(elements), std::vector<T>(elements)});
-        const std::size_t first = block * V::size, valid = std::min(V::size, count - first);
-        load_block(x, first, valid, V::size, state->x.data());
-        state->session.forward(state->x.data(), state->logits.data());
-        for (std::size_t i = first; i < first + valid; ++i) {
-            if (settings.stop && settings.stop->load(std::memory_order_relaxed)) throw interrupted("certify: stopped on request");
-            const auto start = std::chrono::steady_clock::now();
-            result.predictions[i] = predicted_class(state->logits.data() + (i - first), classes, V::size);
-            if (result.predictions[i] != y[i]) continue;
+    pool.for_each(count, [&](std::size_t i, std::size_t worker) {
+        if (settings.stop && settings.stop->load(std::memory_order_relaxed)) throw interrupted("certify: stopped on request");
+        const auto start = std::chrono::steady_clock::now();
+        if (result.predictions[i] == y[i]) {
+            auto& state = workers[worker];
+            if (!state)
+                state.reset(new worker_state{typename D::template analysis<B>(network, domain, rounding),
+                                             std::vector<T>(elements), std::vector<T>(elements)});
             box(i, x[i], std::span<T>(state->lower), std::span<T>(state->upper));
             const auto label = static_cast<std::size_t>(y[i]);
             double* const margins = result.margins.data() + i * classes;
@@ -107,8 +114,7 @@ certification_result run_certification(const D& domain, const cpu_backend::progr
         }
         if (settings.progress) {
             std::lock_guard lock(reporting);
-            done += valid;
-            settings.progress(done, count);
+            settings.progress(++done, count);
         }
     });
     return result;

@@ -241,11 +241,14 @@ private:
         const auto& node = network_[i];
         const auto& x = intervals_[node.input];
         const std::size_t extra = readers(node.input);
+        const std::size_t terms = node.kind == convolution
+                                      ? std::min(node.terms(network_[node.input].shape), live_[node.input].channel.size())
+                                      : 0;  // products with a zero are exact
         for (std::size_t j = 0; j < node.size(); ++j) {
             double program = 0, back = 0;
             if (node.kind == convolution) {
                 const double size = intervals_[i].magnitude[j];
-                program = rounding_.program_sum(node.terms(network_[node.input].shape) + 1) * size;
+                program = rounding_.program_sum(terms + 1) * size;
                 back = rounding_.bounds_sum(node.backward_terms() + 1 + extra) * size;
             } else if (node.kind == scale_shift) {
                 const double s = std::abs(double{node.scale[j % node.shape.channels]}),

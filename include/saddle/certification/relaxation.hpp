@@ -69,11 +69,13 @@ template <class T>
     case activation_function::sigmoid: {
         const auto f = [](double x) { return 1 / (1 + std::exp(-x)); };
         return detail::relax_s_shape<T>(
-            l, u, f, [&](double x) { return f(x) * (1 - f(x)); }, 8 * unit + (unit > 0) * 1e-14);
+            l, u, f, [](double x) { return std::exp(-std::abs(x)) / std::pow(1 + std::exp(-std::abs(x)), 2); },
+            8 * unit + (unit > 0) * 1e-14);
     }
     case activation_function::tanh:
         return detail::relax_s_shape<T>(
-            l, u, [](double x) { return std::tanh(x); }, [](double x) { return 1 - std::tanh(x) * std::tanh(x); },
+            l, u, [](double x) { return std::tanh(x); },
+            [](double x) { return 4 * std::exp(-2 * std::abs(x)) / std::pow(1 + std::exp(-2 * std::abs(x)), 2); },
             8 * unit + (unit > 0) * 1e-14);
     default:
         throw error("relax: this activation has no relaxation");

@@ -90,7 +90,8 @@ void row_sums(const row_source<T>* first, const row_source<T>* last, std::size_t
     constexpr std::size_t most = sizeof(V) == 64 ? 8 : 4;
     const std::size_t lane_stride = registers * V::size;
     const auto with_registers = [&]<int L>(std::integral_constant<int, L>, std::size_t offset) {
-        for (std::size_t r = 0; r < count;) {
+        std::size_t r = 0;
+        while (r < count) {
             const std::size_t left = count - r;
             const auto run = [&]<int R>(std::integral_constant<int, R>) {
                 row_tile<V, R, L>(first, last, lane_stride, weight_stride, columns + r, target, offset);
