@@ -12,6 +12,7 @@
 #include "saddle/core/worker_pool.hpp"
 
 #include "saddle/nn/activations.hpp"
+#include "saddle/nn/backward_pass_approximation.hpp"
 #include "saddle/nn/conv2d.hpp"
 #include "saddle/nn/custom_layer.hpp"
 #include "saddle/nn/linear.hpp"
@@ -33,6 +34,7 @@
 #include "saddle/losses/cross_entropy.hpp"
 #include "saddle/losses/dlr.hpp"
 #include "saddle/losses/kl_divergence.hpp"
+#include "saddle/losses/label_logit.hpp"
 #include "saddle/losses/label_smoothed.hpp"
 #include "saddle/losses/logit_margin.hpp"
 #include "saddle/losses/soft_logit_margin.hpp"
@@ -70,10 +72,12 @@
 #include "saddle/attacks/pgd.hpp"
 #include "saddle/attacks/predict.hpp"
 #include "saddle/attacks/r_fgsm.hpp"
+#include "saddle/attacks/reparameterization.hpp"
 #include "saddle/attacks/rotation_translation.hpp"
 #include "saddle/attacks/restarts.hpp"
 #include "saddle/attacks/spsa.hpp"
 #include "saddle/attacks/square.hpp"
+#include "saddle/attacks/transfer.hpp"
 #include "saddle/attacks/strongest_of.hpp"
 #include "saddle/attacks/universal.hpp"
 
@@ -104,6 +108,7 @@
 #include "saddle/training/optimizers.hpp"
 #include "saddle/training/progress_bar.hpp"
 #include "saddle/training/schedules.hpp"
+#include "saddle/training/substitute.hpp"
 #include "saddle/training/sgd.hpp"
 #include "saddle/training/trainer.hpp"
 
@@ -120,6 +125,7 @@
 #include "saddle/evaluation/report_json.hpp"
 #include "saddle/evaluation/report_json_reader.hpp"
 #include "saddle/evaluation/report_text.hpp"
+#include "saddle/evaluation/transfer_matrix.hpp"
 
 #include "saddle/testing/archetypes.hpp"
 #include "saddle/testing/gradient_check.hpp"
