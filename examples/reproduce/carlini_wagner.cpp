@@ -1,0 +1,262 @@
+// Tables III and IV of Carlini & Wagner (2017) on MNIST, beside the published figures: their network, every target of every image,
+// mean distance and success rate in the best, average and worst case. carlini_wagner [OPTION VALUE]..., see `usage`.
+#include "saddle/attacks/all_targets.hpp"
+#include "saddle/attacks/bim.hpp"
+#include "saddle/attacks/carlini_wagner_l0.hpp"
+#include "saddle/attacks/carlini_wagner_l2.hpp"
+#include "saddle/attacks/carlini_wagner_linf.hpp"
+#include "saddle/attacks/deepfool.hpp"
+#include "saddle/attacks/fgsm.hpp"
+#include "saddle/attacks/jsma.hpp"
+#include "saddle/backend/cpu/cpu.hpp"
+#include "saddle/data/load.hpp"
+#include "saddle/io/weights.hpp"
+#include "saddle/nn/networks/small_cnn.hpp"
+#include "saddle/training/objectives/natural.hpp"
+#include "saddle/training/optimizers.hpp"
+#include "saddle/training/progress_bar.hpp"
+#include "saddle/training/schedules.hpp"
+#include "saddle/training/trainer.hpp"
+
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <map>
+
+using namespace saddle;
+
+namespace {
+
+constexpr std::string_view usage = R"(carlini_wagner: tables III and IV of Carlini & Wagner (2017) on MNIST
+  --data DIR|generated   MNIST's folder (default generated: digits made here)
+  --weights FILE         read, or written after training (default carlini_wagner.safetensors)
+  --train N, --epochs N  images and passes of the training (default all, 50)
+  --images N             attacked images (default 10; the paper: 1000)
+  --steps N              updates for each c (default 1000; the paper: 10000)
+  --searches N           values of c (default 9; the paper: 20 in table III)
+  --table 3|4|both       (default 4; table III is 21 attacks)
+)";
+
+struct options {
+    std::map<std::string, std::string> values{{"data", "generated"},  {"weights", "carlini_wagner.safetensors"},
+                                              {"train", "100000000"}, {"epochs", "50"},
+                                              {"images", "10"},       {"steps", "1000"},
+                                              {"searches", "9"},      {"table", "4"}};
+    options(int count, char** arguments) {
+        for (int i = 1; i < count; i += 2) {
+            const std::string name = arguments[i];
+            const bool known = name.starts_with("--") && values.contains(name.substr(2));
+            require(known && i + 1 < count, "carlini_wagner", "option", "a name of the list above with a value", name);
+            values[name.substr(2)] = arguments[i + 1];
+        }
+    }
+    [[nodiscard]] std::size_t number(const std::string& name) const {
+        std::size_t read = 0, value = 0;
+        try {
+            value = std::stoul(values.at(name), &read);
+        } catch (const std::logic_error&) {
+        }
+        require(read == values.at(name).size() && value > 0, "carlini_wagner", "--" + name, "a whole number > 0",
+                values.at(name));
+        return value;
+    }
+    [[nodiscard]] const std::string& text_of(const std::string& name) const { return values.at(name); }
+};
+
+using network_type = model<networks::small_cnn<>, shape<1, 28, 28>, backend::cpu>;
+using program_type = std::remove_cvref_t<decltype(prepare(std::declval<const network_type&>()))>;
+
+/// Mean distance and success rate, as the paper prints them.
+struct figure {
+    double mean = 0, probability = 0;
+};
+struct row {
+    figure best, average, worst;
+};
+
+std::string written(const figure& f) {
+    std::ostringstream out;
+    if (f.probability > 0)
+        out << std::setprecision(3) << f.mean << ' ' << std::lround(100 * f.probability) << '%';
+    else
+        out << "- 0%";
+    return out.str();
+}
+void print(const std::string& name, const row& ours, const row& paper) {
+    const auto column = [](const figure& a, const figure& b) {
+        std::cout << std::setw(12) << written(a) << " | " << std::setw(12) << (b.mean > 0 || b.probability > 0 ? written(b) : "")
+                  << "    ";
+    };
+    std::cout << std::left << std::setw(26) << name;
+    column(ours.best, paper.best), column(ours.average, paper.average), column(ours.worst, paper.worst);
+    std::cout << std::endl;
+}
+void print_head(const std::string& title) {
+    std::cout << '\n' << title << "\n\n" << std::left << std::setw(26) << "";
+    for (const char* name : {"best case", "average case", "worst case"})
+        std::cout << std::setw(31) << text(name, ", ours | paper");
+    std::cout << '\n';
+}
+
+class experiment {
+public:
+    experiment(const program_type& program, dataset data, worker_pool& pool, const options& o)
+        : program_(program), data_(std::move(data)), pool_(pool), steps_(o.number("steps")), searches_(o.number("searches")) {}
+
+    void table_iii() const {
+        // [objective][box treatment] as published: best, average and worst case
+        static constexpr row published[7][3] = {
+            {{{2.46, 1}, {4.35, 1}, {7.76, 1}}, {{2.93, 1}, {5.21, 1}, {9.48, 1}}, {{2.31, 1}, {4.11, 1}, {7.37, 1}}},
+            {{{4.55, .80}, {3.22, .44}, {2.93, .18}},
+             {{3.97, .83}, {8.99, .63}, {10.22, .40}},
+             {{3.49, .83}, {15.06, .74}, {18.90, .53}}},
+            {{{4.54, .77}, {3.47, .44}, {3.09, .17}},
+             {{4.07, .81}, {9.55, .63}, {11.91, .41}},
+             {{3.76, .82}, {15.84, .74}, {24.01, .59}}},
+            {{{5.01, .86}, {4.03, .55}, {3.55, .24}},
+             {{6.52, 1}, {7.49, .71}, {4.25, .35}},
+             {{7.53, 1}, {7.60, .71}, {4.10, .35}}},
+            {{{1.97, 1}, {3.58, 1}, {6.42, 1}}, {{2.20, 1}, {4.20, 1}, {7.86, 1}}, {{1.94, 1}, {3.47, 1}, {6.12, 1}}},
+            {{{1.94, 1}, {3.47, 1}, {6.03, 1}}, {{2.18, 1}, {4.11, 1}, {7.50, 1}}, {{1.95, 1}, {3.41, 1}, {5.89, 1}}},
+            {{{1.96, 1}, {3.53, 1}, {6.20, 1}}, {{2.21, 1}, {4.14, 1}, {7.57, 1}}, {{1.94, 1}, {3.43, 1}, {5.94, 1}}}};
+        static constexpr const char* boxes[] = {"change of variable", "clipped descent", "projected descent"};
+        print_head(
+            text("Table III: L2 distance by objective and box treatment, ", searches_, " values of c, ", steps_, " updates"));
+        for (int f = 1; f <= 7; ++f)
+            for (int box = 0; box < 3; ++box)
+                print(text('f', f, ", ", boxes[box]),
+                      targeted(carlini_wagner_l2{.loss = {static_cast<cw_objective>(f)},
+                                                 .box = static_cast<box_treatment>(box),
+                                                 .binary_steps = searches_,
+                                                 .steps = steps_},
+                               "l2"),
+                      published[f - 1][box]);
+    }
+
+    void table_iv() const {
+        print_head("Table IV: distance in each attack's norm");
+        const std::size_t inner = std::max<std::size_t>(1, steps_ / 10);
+        print("our L0", targeted(carlini_wagner_l0{.steps = inner}, "l0"), {{8.5, 1}, {16, 1}, {33, 1}});
+        auto map = jsma_z;
+        map.gamma = 1;
+        print("JSMA-Z", targeted(map, "l0"), {{20, 1}, {56, 1}, {180, .98}});
+        map.kind = jsma_kind::probabilities;
+        print("JSMA-F", targeted(map, "l0"), {{17, 1}, {45, 1}, {100, 1}});
+        print("our L2", targeted(carlini_wagner_l2{.binary_steps = searches_, .steps = steps_}, "l2"),
+              {{1.36, 1}, {1.76, 1}, {2.60, 1}});
+        print("DeepFool", untargeted(deepfool<l2>{}), {{2.11, 1}, {}, {}});
+        print("our Linf", targeted(carlini_wagner_linf{.steps = inner}, "linf"), {{.13, 1}, {.16, 1}, {.23, 1}});
+        print("fast gradient sign", smallest_epsilon(true), {{.22, 1}, {.26, .42}, {0, 0}});
+        print("iterative gradient sign", smallest_epsilon(false), {{.14, 1}, {.19, 1}, {.26, 1}});
+    }
+
+private:
+    static double distance_of(const targeted_case& c, std::string_view norm) { return distance_in(norm, c.mean); }
+
+    template <class A>
+    [[nodiscard]] row targeted(const A& attack, std::string_view norm) const {
+        return row_of(perturb_all_targets(attack, program_, data_.x, data_.y, pool_), norm);
+    }
+    static row row_of(const all_targets_result<float>& all, std::string_view norm) {
+        const auto best = all.best(norm), average = all.average(), worst = all.worst(norm);
+        return {{distance_of(best, norm), best.success_rate()},
+                {distance_of(average, norm), average.success_rate()},
+                {distance_of(worst, norm), worst.success_rate()}};
+    }
+    template <class A>
+    [[nodiscard]] row untargeted(const A& attack) const {
+        const auto found = perturb(attack, program_, data_.x, data_.y, pool_);
+        double sum = 0, count = 0;
+        for (std::size_t i = 0; i < data_.size(); ++i)
+            if (found.success[i]) sum += found.distances[i].l2, ++count;
+        return {{count > 0 ? sum / count : 0, count / static_cast<double>(data_.size())}, {}, {}};
+    }
+    /// The smallest of 50 epsilons with a success, target by target: the gradient sign attacks have no distance of their own.
+    [[nodiscard]] row smallest_epsilon(bool fast) const {
+        std::vector<std::size_t> repeated;
+        labels targets;
+        for (std::size_t i = 0; i < data_.size(); ++i)
+            for (std::int32_t k = 0; k < 10; ++k)
+                if (k != data_.y[i]) repeated.push_back(i), targets.push_back(k);
+        const image_subset<float> every(repeated, data_.x, data_.y, {}, nullptr);
+        all_targets_result<float> nearest{{}, 9};
+        for (int level = 1; level <= 50; ++level) {
+            const auto left = level == 1 ? all_indices(repeated.size()) : survivors(nearest.each);
+            if (left.empty()) break;
+            run_settings aimed;
+            aimed.targets = targets;
+            const image_subset<float> part(left, every.x, every.y, aimed, nullptr);
+            const auto at = [&](const auto& attack) { return perturb(attack, program_, part.x, part.y, pool_, part.settings); };
+            const double epsilon = .02 * level;
+            auto found = fast ? at(fgsm({.epsilon = epsilon, .targets = target_rule::given}))
+                              : at(bim({.epsilon = epsilon,
+                                        .step_size = 1. / 256,
+                                        .steps = std::min<std::size_t>(100, steps_),
+                                        .targets = target_rule::given,
+                                        .keep = keep_rule::first_success,
+                                        .early_stop = true}));
+            if (level == 1)
+                nearest.each = std::move(found);
+            else
+                merge_part(nearest.each, found, left, nearer_in<float>("linf"));
+        }
+        return row_of(nearest, "linf");
+    }
+
+    const program_type& program_;
+    dataset data_;
+    worker_pool& pool_;
+    std::size_t steps_, searches_;
+};
+
+/// The paper's network and its training: SGD .01 with Nesterov momentum .9, batch 128, dropout .5.
+network_type trained(const options& o, const split_dataset& data) {
+    network_type network(1);
+    const std::string& path = o.text_of("weights");
+    if (std::filesystem::exists(path)) {
+        load_weights(network, path);
+        return network;
+    }
+    dataset train = data.train;
+    train.x = train.x.slice(0, std::min(o.number("train"), train.size()));
+    train.y.resize(train.x.size());
+    trainer fit(network, objectives::natural{}, sgd{.learning_rate = .01, .momentum = .9, .nesterov = true},
+                schedules::constant{}, {.epochs = o.number("epochs"), .batch_size = 128, .seed = 1}, progress_bar{});
+    (void)fit.fit(train);
+    save_weights(network, path);
+    return network;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) try {
+    if (count == 2 && std::string_view(arguments[1]) == "--help") {
+        std::cout << usage;
+        return 0;
+    }
+    const options o(count, arguments);
+    const auto data = load(o.text_of("data"));
+    const auto network = trained(o, data);
+    const auto program = prepare(network);
+    worker_pool pool;
+    const auto said = predict(program, data.test.x, pool);
+    const double right = said.accuracy(data.test.y);
+    std::vector<std::size_t> chosen;
+    for (std::size_t i = 0; i < data.test.size() && chosen.size() < o.number("images"); ++i)
+        if (said.classes[i] == data.test.y[i]) chosen.push_back(i);
+    require<data_error>(!chosen.empty(), "carlini_wagner", "test images that the network gets right", "at least 1", 0);
+    image_subset<float> right_ones(chosen, data.test.x, data.test.y, {}, nullptr);
+    dataset attacked = data.test;
+    attacked.x = std::move(right_ones.x);
+    attacked.y = std::move(right_ones.y);
+    std::cout << "C&W's MNIST network, test accuracy " << 100 * right << " % (paper: 99.5 %); " << attacked.size()
+              << " images that it gets right, all targets\n";
+    const experiment e(program, attacked, pool, o);
+    const std::string& table = o.text_of("table");
+    require(table == "3" || table == "4" || table == "both", "carlini_wagner", "--table", "3, 4 or both", table);
+    if (table != "4") e.table_iii();
+    if (table != "3") e.table_iv();
+} catch (const std::exception& problem) {
+    std::cerr << problem.what() << '\n' << usage;
+    return 1;
+}
