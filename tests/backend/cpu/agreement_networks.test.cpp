@@ -34,7 +34,7 @@ TEMPLATE_LIST_TEST_CASE("the small CNN and Madry's network agree with the refere
 }
 
 TEMPLATE_LIST_TEST_CASE("residual networks agree with the reference with identical masks", "[backend]", backends) {
-    using basic = sequential<networks::detail::convolution<"conv1", 16, 3>, named<"bn1", batch_norm>, relu,
+    using basic = sequential<named<"conv1", networks::detail::convolution<16, 3>>, named<"bn1", batch_norm>, relu,
                              networks::detail::basic_block<16, 1, identity>,
                              networks::detail::basic_block<24, 2, networks::detail::projection<24, 2>>, global_avg_pool, flatten,
                              linear<10>>;

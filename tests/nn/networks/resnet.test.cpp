@@ -27,12 +27,12 @@ std::set<std::string> names(const plan& p) {
 
 /// The blocks of the ResNets with few channels and a smooth function in ReLU's place.
 template <std::size_t Channels, std::size_t Stride, class Shortcut>
-using smooth_block =
-    sequential<residual<sequential<networks::detail::convolution<"conv1", Channels, 3, Stride>, named<"bn1", batch_norm>,
-                                   softplus, networks::detail::convolution<"conv2", Channels, 3>, named<"bn2", batch_norm>>,
-                        Shortcut>,
-               softplus>;
-using smooth_resnet = sequential<networks::detail::convolution<"conv1", 4, 3>, named<"bn1", batch_norm>, softplus,
+using smooth_block = sequential<
+    residual<sequential<named<"conv1", networks::detail::convolution<Channels, 3, Stride>>, named<"bn1", batch_norm>, softplus,
+                        named<"conv2", networks::detail::convolution<Channels, 3>>, named<"bn2", batch_norm>>,
+             Shortcut>,
+    softplus>;
+using smooth_resnet = sequential<named<"conv1", networks::detail::convolution<4, 3>>, named<"bn1", batch_norm>, softplus,
                                  repeat<2, smooth_block<4, 1, identity>>, smooth_block<6, 2, networks::detail::projection<6, 2>>,
                                  global_avg_pool, flatten, linear<5>>;
 

@@ -10,23 +10,25 @@ namespace saddle::networks {
 
 namespace detail {
 
-template <fixed_string Name, std::size_t Channels, std::size_t Size, std::size_t Stride = 1>
-using convolution = named<Name, conv2d<Channels, Size, stride<Stride>, padding<Size / 2>, no_bias>>;
+// Names stand in `named` itself: nvcc 13 loses a string that passes through an alias template.
+template <std::size_t Channels, std::size_t Size, std::size_t Stride = 1>
+using convolution = conv2d<Channels, Size, stride<Stride>, padding<Size / 2>, no_bias>;
 
 template <std::size_t Channels, std::size_t Stride>
 using projection = sequential<conv2d<Channels, 1, stride<Stride>, no_bias>, batch_norm>;
 
 template <std::size_t Channels, std::size_t Stride, class Shortcut>
-using basic_block = sequential<named<"", residual<sequential<convolution<"conv1", Channels, 3, Stride>, named<"bn1", batch_norm>,
-                                                             relu, convolution<"conv2", Channels, 3>, named<"bn2", batch_norm>>,
-                                                  Shortcut>>,
-                               relu>;
+using basic_block =
+    sequential<named<"", residual<sequential<named<"conv1", convolution<Channels, 3, Stride>>, named<"bn1", batch_norm>, relu,
+                                             named<"conv2", convolution<Channels, 3>>, named<"bn2", batch_norm>>,
+                                  Shortcut>>,
+               relu>;
 
 template <std::size_t Channels, std::size_t Stride, class Shortcut>
 using bottleneck =
-    sequential<named<"", residual<sequential<convolution<"conv1", Channels, 1>, named<"bn1", batch_norm>, relu,
-                                             convolution<"conv2", Channels, 3, Stride>, named<"bn2", batch_norm>, relu,
-                                             convolution<"conv3", 4 * Channels, 1>, named<"bn3", batch_norm>>,
+    sequential<named<"", residual<sequential<named<"conv1", convolution<Channels, 1>>, named<"bn1", batch_norm>, relu,
+                                             named<"conv2", convolution<Channels, 3, Stride>>, named<"bn2", batch_norm>, relu,
+                                             named<"conv3", convolution<4 * Channels, 1>>, named<"bn3", batch_norm>>,
                                   Shortcut>>,
                relu>;
 
@@ -34,12 +36,12 @@ using bottleneck =
 template <std::size_t Channels, std::size_t Stride>
 using pre_activation_first =
     sequential<named<"bn1", batch_norm>, relu,
-               named<"", residual<sequential<convolution<"conv1", Channels, 3, Stride>, named<"bn2", batch_norm>, relu,
-                                             convolution<"conv2", Channels, 3>>,
+               named<"", residual<sequential<named<"conv1", convolution<Channels, 3, Stride>>, named<"bn2", batch_norm>, relu,
+                                             named<"conv2", convolution<Channels, 3>>>,
                                   sequential<conv2d<Channels, 1, stride<Stride>, no_bias>>>>>;
 template <std::size_t Channels>
-using pre_activation = residual<sequential<named<"bn1", batch_norm>, relu, convolution<"conv1", Channels, 3>,
-                                           named<"bn2", batch_norm>, relu, convolution<"conv2", Channels, 3>>>;
+using pre_activation = residual<sequential<named<"bn1", batch_norm>, relu, named<"conv1", convolution<Channels, 3>>,
+                                           named<"bn2", batch_norm>, relu, named<"conv2", convolution<Channels, 3>>>>;
 
 /// One stage: the block that changes the shape, then Blocks - 1 equal ones.
 template <class First, class Next, std::size_t Blocks>
@@ -47,7 +49,7 @@ using stage = sequential<First, repeat<Blocks - 1, Next>>;
 
 template <class S1, class S2, class S3, class S4, std::size_t Classes>
 using cifar_resnet =
-    sequential<convolution<"conv1", 64, 3>, named<"bn1", batch_norm>, relu, named<"layer1", S1>, named<"layer2", S2>,
+    sequential<named<"conv1", convolution<64, 3>>, named<"bn1", batch_norm>, relu, named<"layer1", S1>, named<"layer2", S2>,
                named<"layer3", S3>, named<"layer4", S4>, global_avg_pool, flatten, named<"linear", linear<Classes>>>;
 
 }  // namespace detail
@@ -71,7 +73,7 @@ using resnet50 = detail::cifar_resnet<
 /// PreAct-ResNet-18 for 32×32 images (He et al. 2016b) without a last norm, the form that Fast and YOPO use: 11,171,146 parameters.
 template <std::size_t Classes = 10>
 using preact_resnet18 =
-    sequential<detail::convolution<"conv1", 64, 3>, named<"layer1", sequential<repeat<2, detail::pre_activation<64>>>>,
+    sequential<named<"conv1", detail::convolution<64, 3>>, named<"layer1", sequential<repeat<2, detail::pre_activation<64>>>>,
                named<"layer2", detail::stage<detail::pre_activation_first<128, 2>, detail::pre_activation<128>, 2>>,
                named<"layer3", detail::stage<detail::pre_activation_first<256, 2>, detail::pre_activation<256>, 2>>,
                named<"layer4", detail::stage<detail::pre_activation_first<512, 2>, detail::pre_activation<512>, 2>>,

@@ -6,17 +6,18 @@ namespace saddle::networks {
 namespace detail {
 
 template <std::size_t Channels, std::size_t Stride>
-using wide_first = sequential<named<"bn1", batch_norm>, relu,
-                              named<"", residual<sequential<convolution<"conv1", Channels, 3, Stride>, named<"bn2", batch_norm>,
-                                                            relu, convolution<"conv2", Channels, 3>>,
-                                                 named<"convShortcut", conv2d<Channels, 1, stride<Stride>, no_bias>>>>>;
+using wide_first =
+    sequential<named<"bn1", batch_norm>, relu,
+               named<"", residual<sequential<named<"conv1", convolution<Channels, 3, Stride>>, named<"bn2", batch_norm>, relu,
+                                             named<"conv2", convolution<Channels, 3>>>,
+                                  named<"convShortcut", conv2d<Channels, 1, stride<Stride>, no_bias>>>>>;
 
 }  // namespace detail
 
 /// Wide ResNet of Depth = 6 n + 4 and widening factor Width (Zagoruyko & Komodakis 2016), names as in TRADES' wideresnet.
 template <std::size_t Depth, std::size_t Width, std::size_t Classes = 10>
 using wide_resnet = sequential<
-    detail::convolution<"conv1", 16, 3>,
+    named<"conv1", detail::convolution<16, 3>>,
     named<"block1",
           named<"layer", detail::stage<detail::wide_first<16 * Width, 1>, detail::pre_activation<16 * Width>, (Depth - 4) / 6>>>,
     named<"block2",
