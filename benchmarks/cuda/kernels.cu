@@ -1,4 +1,5 @@
-// Rates of single kernels: convolutions beside a large cuBLASLt product, elementwise passes beside device-to-device copies, all in this
+// Rates of single kernels: convolutions beside a large cuBLASLt product, elementwise passes beside device-to-device copies, all
+// in this
 // run: kernels FILE.json
 #include "report.hpp"
 #include "saddle/cuda.cuh"

@@ -6,8 +6,8 @@
 /// What every backend that fuses operations shares: the steps of a program and the order of its gradients.
 namespace saddle::fusion {
 
-/// What a backward step does to the gradient of one of its inputs: add to what later operations left there, and, being the last to
-/// touch it, apply the derivative of the ReLU that was fused into the input's producer.
+/// What a backward step does to the gradient of one of its inputs: add to what later operations left there, and, being the last
+/// to touch it, apply the derivative of the ReLU that was fused into the input's producer.
 struct gradient_action {
     bool accumulate = false, mask = false;
 };
@@ -31,11 +31,11 @@ struct step_list {
     std::size_t output = 0;
 };
 
-/// Fuses a plan into steps: batch norm into a convolution before it (evaluation mode), ReLU and the sum of a residual into the layer
-/// before them; flatten and evaluation's dropout vanish. Training keeps batch norm and dropout as steps of their own.
+/// Fuses a plan into steps: batch norm into a convolution before it (evaluation mode), ReLU and the sum of a residual into the
+/// layer before them; flatten and evaluation's dropout vanish. Training keeps batch norm and dropout as steps of their own.
 ///
-/// A linear layer on a flattened map becomes a convolution whose window is the map. A backend derives, adds what its layouts need, and
-/// calls schedule_gradients last.
+/// A linear layer on a flattened map becomes a convolution whose window is the map. A backend derives, adds what its layouts
+/// need, and calls schedule_gradients last.
 template <class Tensor>
 class step_builder {
 public:

@@ -6,8 +6,8 @@
 
 namespace saddle {
 
-/// What a radius means for images stored as T of `elements` elements: bound and aim of the square of the distance, and how far t shrinks at a
-/// time while a stored image is too far.
+/// What a radius means for images stored as T of `elements` elements: bound and aim of the square of the distance, and how far
+/// t shrinks at a time while a stored image is too far.
 template <class T>
 struct l2_limits {
     double radius, bound, aim, tick;

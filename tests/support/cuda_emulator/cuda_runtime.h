@@ -8,9 +8,9 @@
 #include <new>
 #include <tuple>
 
-/// Stands where the CUDA toolkit's header would: the part of the runtime that the library uses, on host memory and at once. Kernels
-/// launch through fibers; a captured graph is the list of what was asked for. Found before the toolkit's by the include path of the
-/// tests, so that the library's own files know nothing of it.
+/// Stands where the CUDA toolkit's header would: the part of the runtime that the library uses, on host memory and at once.
+/// Kernels launch through fibers; a captured graph is the list of what was asked for. Found before the toolkit's by the include
+/// path of the tests, so that the library's own files know nothing of it.
 
 #define __global__
 #define __device__

@@ -23,9 +23,10 @@
 
 /// Runs a CUDA kernel on the host: one fiber a thread, one block at a time, on whichever host thread launches.
 ///
-/// A fiber runs until it meets a barrier, so a kernel that forgets one reads NaN (shared memory starts as NaN) or what another order
-/// of threads would not give it: run forwards and in reverse. Under ThreadSanitizer the fibers count as threads and only barriers order
-/// them, so the missing barrier is a reported race; under AddressSanitizer shared memory past what the launch asked for is poisoned.
+/// A fiber runs until it meets a barrier, so a kernel that forgets one reads NaN (shared memory starts as NaN) or what another
+/// order of threads would not give it: run forwards and in reverse. Under ThreadSanitizer the fibers count as threads and only
+/// barriers order them, so the missing barrier is a reported race; under AddressSanitizer shared memory past what the launch
+/// asked for is poisoned.
 namespace cuda_emulator {
 
 struct index3 {
@@ -242,7 +243,8 @@ private:
 #endif
     }
 
-    /// Goes from one context to another. Without sanitizers only the first entry saves the signal mask, which costs two system calls.
+    /// Goes from one context to another. Without sanitizers only the first entry saves the signal mask, which costs two system
+    /// calls.
     static void switch_context([[maybe_unused]] ucontext_t& from, [[maybe_unused]] jmp_buf& from_jump, ucontext_t& to,
                                [[maybe_unused]] jmp_buf& to_jump, [[maybe_unused]] bool entered) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

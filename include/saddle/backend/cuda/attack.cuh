@@ -29,7 +29,8 @@ struct captured_key {
     }
 };
 
-/// Runs a gradient attack on whole batches on the device: the iterations of a restart are one captured graph, no step waits for the host.
+/// Runs a gradient attack on whole batches on the device: the iterations of a restart are one captured graph, no step waits for
+/// the host.
 ///
 /// All lanes go in step; what each keeps, its target and its counts are its own, as on the host (attacks/gradient_runner.hpp).
 template <class Precision, class Attack>

@@ -9,8 +9,8 @@
 
 namespace saddle::cuda {
 
-/// A convolution between two tensors in both directions, as its kernels want it. A window over the whole input is a linear layer on all
-/// its values.
+/// A convolution between two tensors in both directions, as its kernels want it. A window over the whole input is a linear
+/// layer on all its values.
 struct convolution_pair {
     convolution_shape forward, backward;
 
@@ -169,7 +169,8 @@ void launch_gradient_tile(cudaStream_t stream, const convolution_shape& s, const
 
 }  // namespace detail
 
-/// Adds the gradient of the weights [O,I,H,W] to `gradient`; `s` is the forward convolution. Lanes past the last image have dy = 0.
+/// Adds the gradient of the weights [O,I,H,W] to `gradient`; `s` is the forward convolution. Lanes past the last image have dy =
+/// 0.
 template <class Precision, class X, class G>
 void launch_weight_gradient(cudaStream_t stream, const convolution_shape& s, const X* x, const G* dy, std::size_t lanes,
                             float* partial, float* gradient) {

@@ -5,8 +5,8 @@
 
 namespace saddle::backend {
 
-/// The backend for NVIDIA devices of compute capability 8.0 and newer: one lane an image, the whole batch at once. The arithmetic of
-/// convolutions and linear layers is part of the type: saddle::cuda::fp32, tf32 or bf16.
+/// The backend for NVIDIA devices of compute capability 8.0 and newer: one lane an image, the whole batch at once. The
+/// arithmetic of convolutions and linear layers is part of the type: saddle::cuda::fp32, tf32 or bf16.
 template <class Precision>
 struct basic_cuda {
     template <class T>

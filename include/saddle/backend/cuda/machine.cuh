@@ -64,8 +64,8 @@ public:
     /// Bytes of storage per lane.
     [[nodiscard]] std::size_t storage_size() const { return storage_size_; }
 
-    /// Uploads weights and packs them for the kernels, in the stream's order; the spans must stay until it is synchronized. Throws
-    /// shape_error when their number does not fit the plan.
+    /// Uploads weights and packs them for the kernels, in the stream's order; the spans must stay until it is synchronized.
+    /// Throws shape_error when their number does not fit the plan.
     void pack(cudaStream_t stream, std::span<const float> parameters, std::span<const float> buffers) {
         require<shape_error>(parameters.size() == parameter_count_ && buffers.size() == buffer_count_, "program",
                              "numbers of parameters and buffers", text(parameter_count_, " and ", buffer_count_),

@@ -3,8 +3,8 @@
 
 namespace saddle::cuda {
 
-/// How convolutions and linear layers multiply: what they store, and how operands are rounded. Sums are floats everywhere, images, logits
-/// and their gradients too.
+/// How convolutions and linear layers multiply: what they store, and how operands are rounded. Sums are floats everywhere,
+/// images, logits and their gradients too.
 struct fp32 {
     using storage = float;
     static constexpr const char* name = "fp32";

@@ -54,8 +54,8 @@ public:
         }
     }
 
-    /// Runs a gradient attack on the device as a whole, batch by batch. False when it must go lane by lane through sessions: for threats
-    /// without device kernels, budgets and deadlines.
+    /// Runs a gradient attack on the device as a whole, batch by batch. False when it must go lane by lane through sessions: for
+    /// threats without device kernels, budgets and deadlines.
     template <class Loss, class Projection>
     bool run_whole(const gradient_attack<Loss, Projection>& attack, const images& x, const labels& y,
                    const run_settings& settings, attack_result<float>& result) const {

@@ -3,8 +3,8 @@
 
 #include <cuda_runtime.h>
 
-/// What only a device can do, one leaf function each: shared memory, and all PTX of the backend (asynchronous copies, matrix loads and
-/// multiplications of a warp). Needs sm_80 or newer.
+/// What only a device can do, one leaf function each: shared memory, and all PTX of the backend (asynchronous copies, matrix
+/// loads and multiplications of a warp). Needs sm_80 or newer.
 namespace saddle::cuda {
 
 /// The dynamic shared memory of a block, as an array of T. Every kernel reaches it here.
@@ -34,8 +34,8 @@ __device__ inline void copy_async_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
 }
 
-/// Four 8×8 matrices of 16-bit values: lane l gives the address of row l % 8 of matrix l / 8 and gets row l / 4, columns 2(l % 4) and
-/// the next of each.
+/// Four 8×8 matrices of 16-bit values: lane l gives the address of row l % 8 of matrix l / 8 and gets row l / 4, columns 2(l %
+/// 4) and the next of each.
 __device__ inline void load_matrix(std::uint32_t (&r)[4], const void* row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
@@ -69,7 +69,8 @@ __device__ inline void multiply_tf32(float (&d)[4], const std::uint32_t (&a)[4],
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
-/// d += a · b, a 16×16, b 16×8, two values a word: lane l holds a(l/4 + 8(i%2), 2(l%4) + 8(i/2) + {0,1}), b(2(l%4) + 8i + {0,1}, l/4).
+/// d += a · b, a 16×16, b 16×8, two values a word: lane l holds a(l/4 + 8(i%2), 2(l%4) + 8(i/2) + {0,1}), b(2(l%4) + 8i + {0,1},
+/// l/4).
 __device__ inline void multiply_bf16(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])

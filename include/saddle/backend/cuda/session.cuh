@@ -78,8 +78,8 @@ private:
     batch_memory place_{};
 };
 
-/// A session on host blocks of 64 lanes, as every attack that is written for sessions wants it: the network runs on the device, the
-/// attack's own arithmetic on the host. Attacks that the program runs as a whole do not come here.
+/// A session on host blocks of 64 lanes, as every attack that is written for sessions wants it: the network runs on the device,
+/// the attack's own arithmetic on the host. Attacks that the program runs as a whole do not come here.
 template <class Precision>
 class session {
 public:

@@ -14,7 +14,8 @@ using step_list = fusion::step_list<tensor>;
 
 namespace detail {
 
-/// Builds a step_list whose tensors know what they store: convolutions write the precision's type, everything else the type it reads.
+/// Builds a step_list whose tensors know what they store: convolutions write the precision's type, everything else the type it
+/// reads.
 class step_builder : public fusion::step_builder<tensor> {
 public:
     step_builder(const plan& p, bool training) : fusion::step_builder<tensor>(p, training) {

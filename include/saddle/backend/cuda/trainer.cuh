@@ -8,8 +8,8 @@ namespace saddle::cuda {
 
 /// Forward, backward and weight gradient in training mode, the whole batch at once on the device.
 ///
-/// Weights come from and gradients go to the host, where the optimizer runs; losses are computed there too, from the logits. Sums have a
-/// fixed order, so every run gives the same bits.
+/// Weights come from and gradients go to the host, where the optimizer runs; losses are computed there too, from the logits.
+/// Sums have a fixed order, so every run gives the same bits.
 template <class Precision>
 class trainer_program {
 public:
@@ -40,9 +40,9 @@ public:
         host_gradient_.reserve(p.parameter_count + 1);
     }
 
-    /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes, and adds the weight
-    /// gradient to `gradient`. Throws shape_error when x, ids or the vectors do not fit the plan, out_of_device_memory when the batch
-    /// does not fit the device.
+    /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes, and adds
+    /// the weight gradient to `gradient`. Throws shape_error when x, ids or the vectors do not fit the plan,
+    /// out_of_device_memory when the batch does not fit the device.
     template <class Loss>
     void differentiate(std::span<const float> parameters, std::span<float> buffers, const images& x,
                        std::span<const std::uint64_t> ids, const training_settings& settings, Loss&& loss,

@@ -1,4 +1,5 @@
-// The CUDA backend on a device against the reference backend. Ends with status 77, which CTest reports as skipped, without a device.
+// The CUDA backend on a device against the reference backend. Ends with status 77, which CTest reports as skipped, without a
+// device.
 #define CATCH_CONFIG_RUNNER
 #include "device.hpp"
 #include "saddle/attacks/fgsm.hpp"

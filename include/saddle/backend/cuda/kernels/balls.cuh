@@ -4,8 +4,8 @@
 #include "saddle/projections/l1.hpp"
 #include "saddle/projections/l2.hpp"
 
-/// Steps, starts and projections of threats that join a lane's elements: l2 and l1. The algorithms are those of l2_ball and l1_ball; sums run
-/// over 16 stretches of the elements.
+/// Steps, starts and projections of threats that join a lane's elements: l2 and l1. The algorithms are those of l2_ball and
+/// l1_ball; sums run over 16 stretches of the elements.
 namespace saddle::cuda {
 
 /// Where a lane's images stand: element e at [e · lanes].
@@ -270,8 +270,8 @@ __global__ void ball_start(lane_state s, random_stream draws, const float* x, fl
     for (std::size_t e = g.first; e < g.last; ++e) m.v[e * m.stride] = multiply_add(factor, m.v[e * m.stride], m.x[e * m.stride]);
 }
 
-/// velocity <- decay · velocity + gradient / ‖gradient‖1 (Dong et al. 2018, eq. 6), also as the next step's gradient. A zero gradient or one
-/// that is not finite adds nothing.
+/// velocity <- decay · velocity + gradient / ‖gradient‖1 (Dong et al. 2018, eq. 6), also as the next step's gradient. A zero
+/// gradient or one that is not finite adds nothing.
 template <class = void>
 __global__ void accumulate_velocity(lane_state s, float* gradient, float* velocity, std::size_t elements, float decay,
                                     int lanes) {

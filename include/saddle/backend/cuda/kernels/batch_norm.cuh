@@ -11,8 +11,8 @@ struct batch_norm_state {
     static constexpr int arrays = 7;
 };
 
-/// Moments of the batch from the sums of moment_sums; running statistics follow unless they are null (Ioffe & Szegedy 2015; the variance
-/// unbiased, as PyTorch).
+/// Moments of the batch from the sums of moment_sums; running statistics follow unless they are null (Ioffe & Szegedy 2015; the
+/// variance unbiased, as PyTorch).
 template <class T>
 __global__ void finish_moments(const sum_pair* partial, int channels, int parts, const T* x, std::size_t per_channel,
                                double count, const float* weight, const float* bias, double epsilon, batch_norm_state state,

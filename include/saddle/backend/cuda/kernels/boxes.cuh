@@ -22,8 +22,8 @@ struct find_interval {
     }
 };
 
-/// Sign, step, projection and cut with the range in one pass; also as what the backward pass into the images ends with, so that their
-/// gradient is never stored. lo and hi are null for the data range alone.
+/// Sign, step, projection and cut with the range in one pass; also as what the backward pass into the images ends with, so that
+/// their gradient is never stored. lo and hi are null for the data range alone.
 struct signed_steps {
     float* z;
     const float *lo, *hi, *step_size;
@@ -71,7 +71,8 @@ struct clip_to_interval {
 /// How random starts are drawn, element by element.
 enum class draw_kind : std::uint8_t { uniform_ball, uniform_range, sign, gaussian };
 
-/// v = a random start of every lane, one thread for four elements of a lane, with the same words as on the host. Blocks: quads · lanes.
+/// v = a random start of every lane, one thread for four elements of a lane, with the same words as on the host. Blocks: quads ·
+/// lanes.
 template <class = void>
 __global__ void draw_starts(random_stream draws, draw_kind kind, const lane_state s, const float* x, double scale,
                             std::uint32_t elements, std::uint32_t lanes, float* v) {

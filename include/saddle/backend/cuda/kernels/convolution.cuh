@@ -3,7 +3,8 @@
 
 namespace saddle::cuda {
 
-/// A convolution as its kernel sees it, forward or backward to the input: every result pixel sums over the taps that reach inside.
+/// A convolution as its kernel sees it, forward or backward to the input: every result pixel sums over the taps that reach
+/// inside.
 struct convolution_shape {
     int inputs = 0, outputs = 0;  ///< channels that are summed over, and of the result
     int source_height = 1, source_width = 1, height = 1, width = 1;
@@ -25,8 +26,8 @@ struct convolution_shape {
     }
 };
 
-/// What happens to a sum before it is stored: bias, addend, ReLU or the mask of the input's ReLU; and what a following batch norm makes
-/// of it, stored too. Absent parts are null.
+/// What happens to a sum before it is stored: bias, addend, ReLU or the mask of the input's ReLU; and what a following batch
+/// norm makes of it, stored too. Absent parts are null.
 template <class Out>
 struct epilogue {
     Out* out = nullptr;
@@ -76,10 +77,11 @@ template <class Multiply, class Tile, int Stages, int Slices>
     return stage * Stages * Slices > sums ? stage * Stages * Slices : sums;
 }
 
-/// Convolution as implicit GEMM: a tile is one result pixel × Tile::rows lanes × Tile::columns channels; K runs over the taps inside the
-/// image and their channels. source [inputs][H][W][lanes], weights [tap][inputs][columns], result [outputs][h][w][lanes]; lanes a multiple
-/// of Tile::rows. With several slices, each runs Tile::threads threads over its share of K and their sums are added in order: layers with
-/// few results would else wait for one long chain of steps. Blocks: pixels · lane tiles · channel tiles, channel tiles fastest so that neighbours share the source in cache.
+/// Convolution as implicit GEMM: a tile is one result pixel × Tile::rows lanes × Tile::columns channels; K runs over the taps
+/// inside the image and their channels. source [inputs][H][W][lanes], weights [tap][inputs][columns], result
+/// [outputs][h][w][lanes]; lanes a multiple of Tile::rows. With several slices, each runs Tile::threads threads over its share
+/// of K and their sums are added in order: layers with few results would else wait for one long chain of steps. Blocks: pixels
+/// · lane tiles · channel tiles, channel tiles fastest so that neighbours share the source in cache.
 template <class Multiply, class Tile, int Stages, int Slices, class Out>
 __global__ void __launch_bounds__(block_threads<Tile, Slices>, block_threads<Tile, Slices> > 256 ? 1 : 2)
     implicit_gemm(const typename Multiply::element* source, const typename Multiply::element* weights, convolution_shape s,

@@ -37,8 +37,8 @@ __global__ void few_inputs(const float* source, const float* weights, convolutio
         if (first + k < s.outputs) finish.finish(((first + k) * pixels + pixel) * lanes + lane, first + k, sum[k]);
 }
 
-/// To at most three channels: a thread sums four lanes of all channels of one pixel; 16 × few_outputs_pixels threads. What happens to the
-/// sums is the caller's: `finish.finish(offset, channel, sums)`.
+/// To at most three channels: a thread sums four lanes of all channels of one pixel; 16 × few_outputs_pixels threads. What
+/// happens to the sums is the caller's: `finish.finish(offset, channel, sums)`.
 template <class In, class Finish>
 __global__ void few_outputs(const In* source, const float* weights, convolution_shape s, Finish finish, int lanes) {
     const int lane_tiles = lanes / 64, pixels = s.height * s.width;

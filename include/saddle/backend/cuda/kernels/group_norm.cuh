@@ -18,8 +18,8 @@ __device__ inline float add_parts(float mine, float* shared) {
     return sum;
 }
 
-/// y = relu?(weight[c] · (x - mean) / deviation + bias[c]) with the moments of each lane's group of `values` values (`each` channels);
-/// keeps mean and 1 / deviation [groups][lanes]. Blocks: lane tiles, groups as rows.
+/// y = relu?(weight[c] · (x - mean) / deviation + bias[c]) with the moments of each lane's group of `values` values (`each`
+/// channels); keeps mean and 1 / deviation [groups][lanes]. Blocks: lane tiles, groups as rows.
 template <class T>
 __global__ void group_norm_forward(const T* x, const float* weight, const float* bias, double epsilon, bool relu, int each,
                                    int values, int lanes, float* mean, float* inverse, T* y) {

@@ -33,7 +33,8 @@ struct judge_rules {
     std::uint32_t steps = 1;
 };
 
-/// One lane's iterate: its objective, class, and what becomes of the stored result (attacks/lane_record.hpp says the same for the host).
+/// One lane's iterate: its objective, class, and what becomes of the stored result (attacks/lane_record.hpp says the same for
+/// the host).
 struct judged_lane {
     const judge_rules& rules;
     const lane_state& s;
@@ -79,8 +80,9 @@ struct judged_lane {
     }
 };
 
-/// Loss, its derivative in the logits, and the verdict on the iterate, one thread a lane: `clean` says that the iterate is the clean image,
-/// `step` counts from the start, `iterate` is false where only the clean image is looked at. Lanes that do not go on get slopes of 0.
+/// Loss, its derivative in the logits, and the verdict on the iterate, one thread a lane: `clean` says that the iterate is the
+/// clean image, `step` counts from the start, `iterate` is false where only the clean image is looked at. Lanes that do not go
+/// on get slopes of 0.
 template <class Loss>
 __global__ void judge(Loss loss, judge_rules rules, lane_state s, random_stream target_draws, const float* logits, int classes,
                       int lanes, int valid, bool clean, bool iterate, std::uint32_t step, float* state, float* slopes) {

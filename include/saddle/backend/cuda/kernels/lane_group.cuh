@@ -5,8 +5,8 @@
 
 namespace saddle::cuda {
 
-/// A block that works on 32 lanes, 16 threads a lane; each thread has a stretch of the lane's elements. Sums run over the stretches in
-/// order, so every thread of a lane holds the same bits.
+/// A block that works on 32 lanes, 16 threads a lane; each thread has a stretch of the lane's elements. Sums run over the
+/// stretches in order, so every thread of a lane holds the same bits.
 struct lane_group {
     static constexpr int lanes = 32, parts = 16;
     static constexpr std::size_t shared = sizeof(double) * lanes * parts;

@@ -3,8 +3,8 @@
 
 namespace saddle::cuda {
 
-/// Weights [O][I][taps] as a product's operand [tap][rows][columns], rounded as its precision wants; columns past the last are zeros.
-/// Forward: rows I, columns O; backward: rows O, columns I. `scale` [O] is a folded batch norm's, or null.
+/// Weights [O][I][taps] as a product's operand [tap][rows][columns], rounded as its precision wants; columns past the last are
+/// zeros. Forward: rows I, columns O; backward: rows O, columns I. `scale` [O] is a folded batch norm's, or null.
 template <class Precision>
 __global__ void pack_weights(const float* weight, const float* scale, int outputs, int inputs, int taps, int columns,
                              bool backward, typename Precision::storage* packed) {
@@ -22,7 +22,8 @@ __global__ void pack_weights(const float* weight, const float* scale, int output
     packed[i] = Precision::round(w);
 }
 
-/// scale · x + shift of a batch norm in evaluation mode, folded with the bias before it: [channels] each; in double as on the CPU.
+/// scale · x + shift of a batch norm in evaluation mode, folded with the bias before it: [channels] each; in double as on the
+/// CPU.
 template <class = void>
 __global__ void fold_norm(const float* weight, const float* bias, const float* mean, const float* variance, double epsilon,
                           const float* bias_before, int channels, float* scale, float* shift) {

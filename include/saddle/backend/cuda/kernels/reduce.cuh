@@ -23,7 +23,8 @@ __device__ inline sum_pair add_block(sum_pair mine, sum_pair* shared, int thread
     return shared[0];
 }
 
-/// Part x of the sums of f(channel, offset of four lanes, their number inside) over channel y of a tensor: partial [channel][part].
+/// Part x of the sums of f(channel, offset of four lanes, their number inside) over channel y of a tensor: partial
+/// [channel][part].
 ///
 /// A thread sums in float over a stretch that keeps its error small, then in double.
 template <class F>

@@ -8,7 +8,8 @@ namespace saddle::cuda {
 /// Side of the tile of a transposition; a block has 32 × 8 threads.
 inline constexpr int transfer_tile = 32;
 
-/// Images [count][elements] to lanes [elements][lanes]; lanes past the last image repeat it. Blocks: lane tiles, element tiles as rows.
+/// Images [count][elements] to lanes [elements][lanes]; lanes past the last image repeat it. Blocks: lane tiles, element tiles
+/// as rows.
 template <class = void>
 __global__ void images_to_lanes(const float* images, int count, std::uint32_t elements, int lanes, float* to) {
     float* const shared = shared_memory<float>();

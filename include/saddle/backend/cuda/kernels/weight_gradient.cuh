@@ -1,8 +1,8 @@
 #pragma once
 #include "saddle/backend/cuda/kernels/convolution.cuh"
 
-/// The weight gradient as a matrix product: rows are output channels, columns (tap, input channel), K the pixels and lanes. Both operands
-/// have K as their contiguous axis.
+/// The weight gradient as a matrix product: rows are output channels, columns (tap, input channel), K the pixels and lanes.
+/// Both operands have K as their contiguous axis.
 namespace saddle::cuda {
 
 /// Products of one tile from shared memory, operands [row][k] and [column][k], Multiply's sums.
@@ -98,8 +98,9 @@ template <class Precision, class Tile>
     return 2 * stage > sums ? 2 * stage : sums;
 }
 
-/// Part `blockIdx.y` of the sums: partial [part][O][taps · I]. `s` is the forward convolution; x [I][H][W][lanes], dy [O][h][w][lanes].
-/// Block x: row tile · column tiles. A part covers an equal share of the steps, a step being one pixel × depth lanes.
+/// Part `blockIdx.y` of the sums: partial [part][O][taps · I]. `s` is the forward convolution; x [I][H][W][lanes], dy
+/// [O][h][w][lanes]. Block x: row tile · column tiles. A part covers an equal share of the steps, a step being one pixel ×
+/// depth lanes.
 template <class Precision, class Tile, class X, class G>
 __global__ void __launch_bounds__(Tile::threads)
     weight_gradient(const X* x, const G* dy, convolution_shape s, int lanes, int parts, float* partial) {

@@ -6,8 +6,8 @@
 
 namespace saddle::cuda::tuning {
 
-/// The tiles that convolutions are compiled for, largest first, and the share of the tensor cores' rate that each is taken to reach.
-/// The rates are estimates; benchmarks/cuda prints what a device gives.
+/// The tiles that convolutions are compiled for, largest first, and the share of the tensor cores' rate that each is taken to
+/// reach. The rates are estimates; benchmarks/cuda prints what a device gives.
 struct convolution_tile {
     int rows, columns;
     double rate;
@@ -36,10 +36,12 @@ template <>
 struct convolution_tile_at<4> {
     using type = tile<64, 16, 4, 1>;
 };
-/// Stages of the pipeline from global to shared memory, and slices of K, for layers as a whole and for those that are cut into slices.
+/// Stages of the pipeline from global to shared memory, and slices of K, for layers as a whole and for those that are cut into
+/// slices.
 inline constexpr int convolution_stages = 3, sliced_stages = 2, slices = 4;
 
-/// Whether a layer's K is cut into slices: by its shape alone, since the order of sums depends on it. Few results and many products each.
+/// Whether a layer's K is cut into slices: by its shape alone, since the order of sums depends on it. Few results and many
+/// products each.
 [[nodiscard]] constexpr bool cuts_into_slices(std::size_t pixels, std::size_t channels, std::size_t products) {
     return pixels * channels <= 1024 && products >= 256;
 }

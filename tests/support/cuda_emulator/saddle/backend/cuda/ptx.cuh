@@ -3,8 +3,8 @@
 
 #include <cuda_runtime.h>
 
-/// The host's version of backend/cuda/ptx.cuh, found before it by the include path of the tests: the same functions, with the fragment
-/// layouts of the PTX manual (sections on mma.m16n8k8, mma.m16n8k16 and ldmatrix) written out.
+/// The host's version of backend/cuda/ptx.cuh, found before it by the include path of the tests: the same functions, with the
+/// fragment layouts of the PTX manual (sections on mma.m16n8k8, mma.m16n8k16 and ldmatrix) written out.
 namespace saddle::cuda {
 
 template <class T>
