@@ -41,10 +41,12 @@ public:
         start(from, rows);
         for (std::size_t i = from + 1; i-- > 0;) {
             if (!places_[i].active) continue;
-            const bool alone = i != from && bypass_[i] > from && !network_[i].constants_in_reader;
-            if (i == 0 || (alone && where == concretization::all_nodes)) take_bound(i);
+            const auto& node = network_[i];
+            const bool alone = i != from && bypass_[i] > from && !node.constants_in_reader;
+            const bool scales = node.is_activation() || node.kind == operation_kind::scale_shift;
+            pass_lines(i, i == 0 || (alone && where == concretization::all_nodes),
+                       i > 0 && (i == from ? node.is_activation() : scales || !node.constants_in_reader));
             if (i == 0) break;
-            if (i != from || network_[i].is_activation()) pass_lines(i);
             pass_down(i);
         }
         for (std::size_t l = 0; l < rows.size(); ++l) lower[l] = best_[l] - bounds_.rounding().underflow();
@@ -102,24 +104,10 @@ private:
     void write_weights(std::size_t i, std::span<const bound_row> rows);
     void write_tiles(const T* const* from, const T* sign, std::size_t channels, T* to) const;
     void cover_inputs(std::size_t i);
-    void take_bound(std::size_t i) {
-        double here[most_rows];
-        std::copy_n(constants_, lanes_, here);
-        absorb(i, bounds_.ends(i), false, here);
-        for (std::size_t l = 0; l < lanes_; ++l) best_[l] = std::max(best_[l], here[l]);
-    }
-    void pass_lines(std::size_t i) {
-        const bool scales = network_[i].is_activation() || network_[i].kind == operation_kind::scale_shift;
-        if (scales || !network_[i].constants_in_reader) absorb(i, bounds_.lines(i), scales, constants_);
-    }
+    void pass_lines(std::size_t i, bool take, bool lines);
     void pass_down(std::size_t i);
-    template <int L>
-    void absorb(std::size_t i, const std::vector<neuron_lines<T>>& lines, bool change, double* into);
-    void absorb(std::size_t i, const std::vector<neuron_lines<T>>& lines, bool change, double* into) {
-        registers_ == 1   ? absorb<1>(i, lines, change, into)
-        : registers_ == 2 ? absorb<2>(i, lines, change, into)
-                          : absorb<3>(i, lines, change, into);
-    }
+    template <int L, bool Lines, bool Change, bool Ends>
+    void absorb(std::size_t i, double* bound);
     void through_convolution(std::size_t i);
     double find_sources(std::size_t i, std::size_t top, std::size_t left);
     void through_pool(std::size_t i);

@@ -139,47 +139,82 @@ void back_substitution<V>::pass_down(std::size_t i) {
     pass_to(i, node.input, true);
 }
 
-/// Adds lane by lane Σ a·constant[a < 0]; with `change` the coefficients become a·slope[a < 0].
+/// One pass over node i's coefficients a. With Lines, constants_ gain Σ a·constant[a < 0] of its lines, and with Change the coefficients
+/// become a·slope[a < 0]; with Ends, `bound` gains the same sum over the ends of its interval.
 template <class V>
-template <int L>
-void back_substitution<V>::absorb(std::size_t i, const std::vector<neuron_lines<T>>& lines, bool change, double* into) {
+template <int L, bool Lines, bool Change, bool Ends>
+void back_substitution<V>::absorb(std::size_t i, double* bound) {
     const std::size_t channels = network_[i].shape.channels, width = network_[i].shape.width;
     const auto& live = bounds_.live(i);
-    V sum[L];
+    V passed[L], ended[L];
     std::size_t summed = 0;
-    for (auto& s : sum) s = V(T(0));
-    const auto flush = [&] {
+    for (int l = 0; l < L; ++l) passed[l] = ended[l] = V(T(0));
+    const auto add = [](V* sum, double* into) {
         alignas(lane_alignment) T values[V::size];
         for (int l = 0; l < L; ++l) {
             sum[l].store_aligned(values);
-            for (std::size_t k = 0; k < V::size; ++k)
-                into[static_cast<std::size_t>(l) * V::size + k] += static_cast<double>(values[k]);
             sum[l] = V(T(0));
+            double* const to = into + static_cast<std::size_t>(l) * V::size;
+            for (std::size_t k = 0; k < V::size; ++k) to[k] += static_cast<double>(values[k]);
         }
+    };
+    const auto flush = [&] {
+        if constexpr (Lines) add(passed, constants_);
+        if constexpr (Ends) add(ended, bound);
         summed = 0;
     };
     for_each_position(i, [&](std::size_t y, std::size_t x) {
         const std::size_t position = y * width + x;
         T* const here = at(i, y, x);
-        const neuron_lines<T>* const line = lines.data() + position * channels;
+        const neuron_lines<T>* const lines = bounds_.lines(i).data() + position * channels;
+        const neuron_lines<T>* const ends = bounds_.ends(i).data() + position * channels;
         const std::uint32_t* const list = live.begin(position);
-        for (std::size_t k = 0; k < live.count(position); ++k) {
+        for (std::size_t k = 0, count = live.count(position); k < count; ++k) {
             const std::size_t c = list[k];
             T* const a = here + c * lanes_;
-            const V constant[2] = {V::broadcast(line[c].constant[0]), V::broadcast(line[c].constant[1])};
-            const V slope[2] = {V::broadcast(line[c].slope[0]), V::broadcast(line[c].slope[1])};
+            const V zero(T(0));
 #pragma GCC unroll 4
             for (int l = 0; l < L; ++l) {
-                const V value = V::load_aligned(a + static_cast<std::size_t>(l) * V::size);
-                const auto negative = value < V(T(0));
-                sum[l] = multiply_add(value, choose(negative, constant[1], constant[0]), sum[l]);
-                if (change)
-                    (value * choose(negative, slope[1], slope[0])).store_aligned(a + static_cast<std::size_t>(l) * V::size);
+                T* const from = a + static_cast<std::size_t>(l) * V::size;
+                const V value = V::load_aligned(from);
+                const auto negative = value < zero;
+                if constexpr (Lines)
+                    passed[l] = multiply_add(
+                        value, choose(negative, V::broadcast(lines[c].constant[1]), V::broadcast(lines[c].constant[0])),
+                        passed[l]);
+                if constexpr (Ends)
+                    ended[l] = multiply_add(
+                        value, choose(negative, V::broadcast(ends[c].constant[1]), V::broadcast(ends[c].constant[0])), ended[l]);
+                if constexpr (Change)
+                    (value * choose(negative, V::broadcast(lines[c].slope[1]), V::broadcast(lines[c].slope[0])))
+                        .store_aligned(from);
             }
             if (++summed == sum_chunk) flush();
         }
     });
     flush();
+}
+
+/// What node i adds to the bounds before its coefficients move on: a bound taken here, the constants and slopes of its lines.
+template <class V>
+void back_substitution<V>::pass_lines(std::size_t i, bool take, bool lines) {
+    const bool change = lines && (network_[i].is_activation() || network_[i].kind == operation_kind::scale_shift);
+    double bound[most_rows];
+    if (take) std::copy_n(constants_, lanes_, bound);
+    const auto with = [&]<int L>(std::integral_constant<int, L>) {
+        if (take && !lines) return absorb<L, false, false, true>(i, bound);
+        if (take) return change ? absorb<L, true, true, true>(i, bound) : absorb<L, true, false, true>(i, bound);
+        change ? absorb<L, true, true, false>(i, bound) : absorb<L, true, false, false>(i, bound);
+    };
+    if (!take && !lines) return;
+    if (registers_ == 1)
+        with(std::integral_constant<int, 1>{});
+    else if (registers_ == 2)
+        with(std::integral_constant<int, 2>{});
+    else
+        with(std::integral_constant<int, 3>{});
+    if (take)
+        for (std::size_t l = 0; l < lanes_; ++l) best_[l] = std::max(best_[l], bound[l]);
 }
 
 /// The backward pass of a convolution: each position of the input, or group of them, sums what reaches it from node i's window.

@@ -34,7 +34,6 @@ template <class T>
 template <class V>
 void add_uniform(const random_stream& stream, const std::uint64_t* ids, std::size_t elements, const lane_scalar<V>* x,
                  const lane_scalar<V>* radius, lane_scalar<V>* v) {
-    using T = lane_scalar<V>;
     constexpr std::size_t lanes = lane_values<V>::size;
     for_each_quad<lanes>(stream, ids, (elements + 3) / 4, [&](std::size_t q, const auto& words) {
         for (std::size_t i = 0; i < 4 && 4 * q + i < elements; ++i)
