@@ -91,13 +91,24 @@ template <class T, class Arch>
 }
 namespace detail {
 
-/// Interleaves the lower (First = 0) or upper (First = n/2) halves of a and b (xsimd 8's zip works within 128 bits on AVX).
-template <std::size_t First, class T, class Arch, std::size_t... I>
-inline xsimd::batch<T, Arch> interleave(const xsimd::batch<T, Arch>& a, const xsimd::batch<T, Arch>& b,
-                                        std::index_sequence<I...>) {
-    constexpr std::size_t n = sizeof...(I);
-    return typename xsimd::batch<T, Arch>::register_type(
-        __builtin_shufflevector(a.data, b.data, static_cast<int>(First + I / 2 + I % 2 * n)...));
+/// Interleaves the lower (First = 0) or upper (First = n/2) halves of a and b (xsimd 8's zip works within 128 bits on AVX). The places
+/// are written out because nvcc loses a pack in the builtin's arguments.
+template <int First, class T, class Arch>
+inline xsimd::batch<T, Arch> interleave(const xsimd::batch<T, Arch>& a, const xsimd::batch<T, Arch>& b) {
+    using register_type = typename xsimd::batch<T, Arch>::register_type;
+    constexpr int n = static_cast<int>(xsimd::batch<T, Arch>::size), f = First;
+    static_assert(n == 2 || n == 4 || n == 8 || n == 16, "saddle: registers of 2, 4, 8 or 16 lanes");
+    if constexpr (n == 2)
+        return register_type(__builtin_shufflevector(a.data, b.data, f, 2 + f));
+    else if constexpr (n == 4)
+        return register_type(__builtin_shufflevector(a.data, b.data, f, 4 + f, f + 1, 4 + f + 1));
+    else if constexpr (n == 8)
+        return register_type(
+            __builtin_shufflevector(a.data, b.data, f, 8 + f, f + 1, 8 + f + 1, f + 2, 8 + f + 2, f + 3, 8 + f + 3));
+    else
+        return register_type(__builtin_shufflevector(a.data, b.data, f, 16 + f, f + 1, 16 + f + 1, f + 2, 16 + f + 2, f + 3,
+                                                     16 + f + 3, f + 4, 16 + f + 4, f + 5, 16 + f + 5, f + 6, 16 + f + 6, f + 7,
+                                                     16 + f + 7));
 }
 
 }  // namespace detail
@@ -111,8 +122,8 @@ inline void transpose(xsimd::batch<T, Arch>* value) {
         xsimd::batch<T, Arch> shuffled[n];
 #pragma GCC unroll 16
         for (std::size_t i = 0; i < n / 2; ++i) {
-            shuffled[2 * i] = detail::interleave<0>(value[i], value[i + n / 2], std::make_index_sequence<n>{});
-            shuffled[2 * i + 1] = detail::interleave<n / 2>(value[i], value[i + n / 2], std::make_index_sequence<n>{});
+            shuffled[2 * i] = detail::interleave<0>(value[i], value[i + n / 2]);
+            shuffled[2 * i + 1] = detail::interleave<static_cast<int>(n / 2)>(value[i], value[i + n / 2]);
         }
 #pragma GCC unroll 16
         for (std::size_t i = 0; i < n; ++i) value[i] = shuffled[i];
