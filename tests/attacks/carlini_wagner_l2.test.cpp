@@ -74,7 +74,8 @@ struct reference_l2 {
 
 }  // namespace
 
-TEST_CASE("C&W L2 takes the steps of the authors' code", "[attacks][carlini wagner][reference]") {
+TEST_CASE("C&W L2 takes the steps of the authors' code: Adam, begun anew for every c (CleverHans, ART)",
+          "[attacks][carlini wagner][reference]") {
     const testing::linear_model<3, double> model(toy_shape, random_weights<double>(75));
     const auto x = random_images<double>(4, toy_shape);
     const auto y = predicted(model, x);

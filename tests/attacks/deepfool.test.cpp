@@ -154,6 +154,13 @@ TEST_CASE("a session's backward passes after one forward pass are independent", 
     }
 }
 
+TEST_CASE("DeepFool never spends more gradients than it may", "[attacks][deepfool][budget]") {
+    const auto model = toy_quadratic();
+    const auto x = random_images(20, toy_shape);
+    const auto found = perturb(deepfool<l2>{.overshoot = 0, .margin = 0}, model, x, predicted(model, x), {.max_gradients = 5});
+    for (const auto n : found.gradients) CHECK(n <= 4);
+}
+
 TEST_CASE("DeepFool names the settings that are out of range", "[attacks][deepfool][errors]") {
     const auto refused = [](const deepfool<l2>& a) { CHECK_THROWS_AS(a.validate("test"), invalid_argument); };
     refused({.steps = 0});

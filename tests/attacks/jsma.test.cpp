@@ -130,7 +130,14 @@ TEST_CASE("JSMA has the same bits for any number of threads, batch size and orde
     check_invariance(attack, toy_quadratic(), random_images(67, toy_shape));
 }
 
-TEST_CASE("JSMA names the settings that are out of range", "[attacks][jsma][errors]") {
+TEST_CASE("JSMA never spends more gradients than it may", "[attacks][jsma][budget]") {
+    const auto model = toy_quadratic();
+    const auto x = random_images(20, toy_shape);
+    for (const auto n : perturb(jsma{.gamma = 1}, model, x, predicted(model, x), {.max_gradients = 5}).gradients) CHECK(n <= 4);
+}
+
+TEST_CASE("JSMA names the settings that are out of range, no target among them (torchattacks takes label + 1 silently)",
+          "[attacks][jsma][errors]") {
     const auto refused = [](const jsma& a) { CHECK_THROWS_AS(a.validate("test"), invalid_argument); };
     refused({.theta = 0});
     refused({.theta = 2});

@@ -66,6 +66,20 @@ TEST_CASE("with c = a the best pair is the two largest", "[attacks][jsma][closed
     CHECK(std::minmax(best.first, best.second) == std::pair<const std::uint32_t&, const std::uint32_t&>(2u, 4u));
 }
 
+TEST_CASE("pairs of 224×224×3 elements take memory and time linear in them (torchattacks 187)", "[attacks][jsma][pitfalls]") {
+    constexpr std::size_t features = 224 * 224 * 3;
+    const random_stream draws({.seed = 1});
+    lane_vector<float> a(features), c(features), domain(features, 1.f), wanted{1};
+    for (std::size_t i = 0; i < features; ++i) a[i] = draws.uniform(0, i), c[i] = draws.uniform(1, i);
+    a[77] = 3, c[77] = 2, a[140'000] = 2, c[140'000] = 3;
+    pair_search<float> search(features);
+    pair_search<float>::pair best;
+    search.find(a.data(), c.data(), domain.data(), wanted.data(), &best);
+    CHECK(best.found);
+    CHECK(std::min(best.first, best.second) == 77);
+    CHECK(std::max(best.first, best.second) == 140'000);
+}
+
 TEST_CASE("nothing is found among fewer than two features or without a positive pair", "[attacks][jsma]") {
     const lane_vector<float> a{1, 2, 3}, one{0, 1, 0}, all{1, 1, 1}, negative{-1, -2, -3}, wanted{1};
     pair_search<float> search(3);

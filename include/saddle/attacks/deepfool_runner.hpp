@@ -50,11 +50,16 @@ private:
         const auto logit = [&](std::int32_t k) { return this->logits_[static_cast<std::size_t>(k) * lanes + l]; };
         std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) { return logit(a) > logit(b); });
         for (std::size_t i = 0; i < others_; ++i) candidate_[i * lanes + l] = order[i];
-        return true;
+        return affords(l);
     }
     bool note(std::size_t l) {
         if (this->hits(l)) this->offer(l, 0, this->margin_[l]);
         if (this->hits(l) || this->prediction_[l] < 0 || step_[l] == attack_.steps) this->job_->phase[l] = lane_phase::ended;
+        return this->job_->running(l) && affords(l);
+    }
+    /// Whether the budget has a gradient for every candidate; the lane ends otherwise.
+    bool affords(std::size_t l) {
+        if (this->job_->gradients_left(l) < others_) this->job_->phase[l] = lane_phase::ended;
         return this->job_->running(l);
     }
 

@@ -42,6 +42,8 @@ private:
 
     [[nodiscard]] bool by_logits() const { return attack_.kind == decltype(attack_.kind)::logits; }
 
+    [[nodiscard]] std::uint64_t gradients() const { return by_logits() ? 2 : 1; }  ///< of one step
+
     bool begin(std::size_t l) {
         if (!this->note_clean(l, this->hits(l))) return false;
         round_[l] = 0;
@@ -57,7 +59,7 @@ private:
         return this->job_->running(l) && goes_on(l);
     }
     bool goes_on(std::size_t l) {
-        if (round_[l]++ == rounds_) this->job_->phase[l] = lane_phase::ended;
+        if (round_[l]++ == rounds_ || this->job_->gradients_left(l) < gradients()) this->job_->phase[l] = lane_phase::ended;
         return this->job_->running(l);
     }
 
@@ -84,7 +86,7 @@ private:
                                  V(0), V(1)));
         for (std::size_t l = 0; l < lanes; ++l) {
             if (moves_[l] == 0) continue;
-            this->job_->count_gradients(l, by_logits() ? 2 : 1);
+            this->job_->count_gradients(l, gradients());
             if (flawed[l] == 0) continue;
             this->flawed_[l] = true;
             this->job_->phase[l] = lane_phase::ended;
