@@ -21,9 +21,7 @@ public:
         job_ = &job;
         targeted_ = attack.targeted();
         early_stop_ = attack.early_stop;
-        keeps_last_ = attack.keep == keep_rule::last && !job.settings->limited();
-        keeps_first_ = attack.keep == keep_rule::first_success;
-        keeps_last_success_ = attack.keep == keep_rule::last_success;
+        keep_ = attack.keep == keep_rule::last && job.settings->limited() ? keep_rule::best : attack.keep;
         columns_ = 0;
         if constexpr (requires { attack.trace_columns(); }) columns_ = attack.trace_columns();
         take.fill(T(0));
@@ -56,13 +54,14 @@ public:
     void note(std::size_t l, std::size_t restart, std::size_t column, bool candidate, bool last) {
         if (!done_[l]) {
             flawed_[l] = flawed_[l] || prediction[l] < 0;
-            const bool valid = prediction[l] >= 0, hit = hits(l);
-            const bool better =
-                valid && (!usable_[l] || hit > success_[l] || (hit == success_[l] && objective[l] > job_->loss[l]));
-            bool takes = better;
-            if (keeps_last_) takes = last ? restart == 0 || better : early_stop_ && hit;
-            if (keeps_first_) takes = better && !success_[l];
-            if (keeps_last_success_) takes = better || (valid && hit);
+            const bool takes = takes_iterate(keep_, {.valid = prediction[l] >= 0,
+                                                     .hit = hits(l),
+                                                     .higher = objective[l] > job_->loss[l],
+                                                     .last = last,
+                                                     .first_restart = restart == 0,
+                                                     .stored = usable_[l],
+                                                     .stored_hit = success_[l],
+                                                     .early_stop = early_stop_});
             if (candidate && takes) {
                 store(l);
                 take[l] = 1;
@@ -102,8 +101,8 @@ private:
     }
 
     block_job<T, Lanes>* job_ = nullptr;
-    bool targeted_ = false, early_stop_ = false, keeps_last_ = true, keeps_first_ = false, keeps_last_success_ = false,
-         takes_ = false;
+    keep_rule keep_ = keep_rule::last;
+    bool targeted_ = false, early_stop_ = false, takes_ = false;
     std::size_t columns_ = 0;
     std::array<std::size_t, Lanes> column_{};
     std::array<bool, Lanes> success_{}, usable_{}, done_{}, flawed_{};

@@ -33,8 +33,8 @@ struct judge_rules {
     std::uint32_t steps = 1;
 };
 
-/// One lane's iterate: its objective, class, and what becomes of the stored result (attacks/lane_record.hpp says the same for
-/// the host).
+/// One lane's iterate: its objective, class, and what becomes of the stored result, as attacks/lane_record.hpp keeps it on the
+/// host.
 struct judged_lane {
     const judge_rules& rules;
     const lane_state& s;
@@ -62,13 +62,14 @@ struct judged_lane {
     __device__ bool note(std::uint32_t step) const {
         const bool last = step == rules.steps, candidate = step > 0 || rules.starts_at_clean || rules.project_start;
         if (prediction < 0) s.flawed[l] = 1;
-        const bool valid = prediction >= 0, hit = hits();
-        const bool better =
-            valid && (!s.usable[l] || hit > (s.success[l] != 0) || (hit == (s.success[l] != 0) && objective > s.loss[l]));
-        bool takes = better;
-        if (rules.keep == keep_rule::last) takes = last ? *s.restart == 0 || better : rules.early_stop && hit;
-        if (rules.keep == keep_rule::first_success) takes = better && !s.success[l];
-        if (rules.keep == keep_rule::last_success) takes = better || (valid && hit);
+        const bool takes = takes_iterate(rules.keep, {.valid = prediction >= 0,
+                                                      .hit = hits(),
+                                                      .higher = objective > s.loss[l],
+                                                      .last = last,
+                                                      .first_restart = *s.restart == 0,
+                                                      .stored = s.usable[l] != 0,
+                                                      .stored_hit = s.success[l] != 0,
+                                                      .early_stop = rules.early_stop});
         if (candidate && takes) store();
         return candidate && takes;
     }
