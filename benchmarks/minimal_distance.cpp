@@ -1,5 +1,6 @@
 // Speed of the attacks that look for the nearest image, on MNIST test images, with the settings of benchmarks/pytorch/attack_peers.py.
 // minimal_distance DIR WEIGHTS [IMAGES] [conv_small|small_cnn] [THREADS] [ATTACK...]
+#include "saddle/attacks/boundary.hpp"
 #include "saddle/attacks/carlini_wagner_l2.hpp"
 #include "saddle/attacks/deepfool.hpp"
 #include "saddle/attacks/jsma.hpp"
@@ -64,6 +65,7 @@ void measure(const dataset& data, const std::string& weights, worker_pool& pool,
     all.run("cw_l2_1x100_c1", carlini_wagner_l2{.binary_steps = 1, .steps = 100, .initial_c = 1});
     all.run("deepfool_l2", deepfool<l2>{});
     all.run("jsma", jsma_z);
+    all.run("boundary_2000", boundary{.steps = 2000});
 }
 
 }  // namespace

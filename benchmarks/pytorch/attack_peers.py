@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time, success rate and mean distance of other libraries' C&W L2, DeepFool and JSMA on MNIST test images.
+"""Time, success rate and mean distance of other libraries' C&W L2, DeepFool, JSMA and boundary attack on MNIST test images.
 
 The other side of benchmarks/minimal_distance.cpp, same weights, images and settings. Needs torchattacks, foolbox or
 adversarial-robustness-toolbox, whichever are installed. Success is judged anew on the returned images; an image of zeros, which
@@ -40,11 +40,12 @@ def foolbox_attacks(model):
         return foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=s["binary_search_steps"], steps=s["steps"],
                                                      stepsize=s["lr"], confidence=0, initial_const=s["c"], abort_early=True)
     return {"cw_l2_9x100": run(carlini(CW_LONG)), "cw_l2_1x100_c1": run(carlini(CW_SHORT)),
-            "deepfool_l2": run(foolbox.attacks.L2DeepFoolAttack(steps=50, candidates=10, overshoot=.02))}
+            "deepfool_l2": run(foolbox.attacks.L2DeepFoolAttack(steps=50, candidates=10, overshoot=.02)),
+            "boundary_2000": run(foolbox.attacks.BoundaryAttack(steps=2000))}
 
 
 def art_attacks(model):
-    from art.attacks.evasion import CarliniL2Method, DeepFool, SaliencyMapMethod
+    from art.attacks.evasion import BoundaryAttack, CarliniL2Method, DeepFool, SaliencyMapMethod
     from art.estimators.classification import PyTorchClassifier
     classifier = PyTorchClassifier(model=model, loss=torch.nn.CrossEntropyLoss(), input_shape=(1, 28, 28), nb_classes=10,
                                    clip_values=(0, 1), device_type="cpu")
@@ -57,6 +58,7 @@ def art_attacks(model):
     return {"cw_l2_9x100": run(CarliniL2Method(classifier, confidence=0, learning_rate=.01, binary_search_steps=9, max_iter=100,
                                                initial_const=1e-3, batch_size=64, verbose=False)),
             "deepfool_l2": run(DeepFool(classifier, max_iter=50, epsilon=.02, nb_grads=10, batch_size=64, verbose=False)),
+            "boundary_2000": run(BoundaryAttack(classifier, targeted=False, max_iter=2000, batch_size=64, verbose=False)),
             "jsma": run(SaliencyMapMethod(classifier, theta=1., gamma=.1, batch_size=64, verbose=False), target=True)}
 
 

@@ -48,3 +48,15 @@ TEST_CASE("integers below n cover exactly 0 to n - 1", "[core]") {
     for (std::size_t i = 0; i < 1000; ++i) seen.insert(draws.below(7, 0, i));
     CHECK(seen == std::set<std::uint32_t>{0, 1, 2, 3, 4, 5, 6});
 }
+
+TEST_CASE("quads of several examples are those of each", "[core][random]") {
+    const saddle::random_stream stream({.seed = 77, .purpose = saddle::purpose::sample, .step = 3});
+    const std::uint64_t examples[5] = {0, 1, 1, std::uint64_t{1} << 40, ~std::uint64_t{0}},
+                        quads[5] = {0, 0, 9, std::uint64_t{3} << 33, 12345};
+    std::uint32_t words[4][5];
+    stream.quads(examples, quads, words);
+    for (std::size_t l = 0; l < 5; ++l) {
+        const auto expected = stream.quad(examples[l], quads[l]);
+        for (std::size_t i = 0; i < 4; ++i) CHECK(words[i][l] == expected[i]);
+    }
+}

@@ -81,7 +81,7 @@ private:
         switch (at.at) {
         case stage::start:
             if (hit) {
-                accept(l);
+                accept(l, measured(l));
                 at.at = stage::blend;
             } else if (++at.draws == attack_.start_draws + attack_.starts_given()) {
                 end(l);
@@ -89,12 +89,12 @@ private:
             return;
         case stage::blend:
             (hit ? at.far : at.near) = (at.near + at.far) / 2;
-            if (hit) accept(l);
+            if (hit) accept(l, measured(l));
             if (++at.halvings == attack_.start_halvings) at.at = stage::walk;
             return;
         case stage::walk:
             at.accepted = hit;
-            if (hit && length_[l] < at.distance) accept(l);
+            if (hit && length_[l] < at.distance) accept(l, length_[l]);
             if (at.steps % attack_.check_every == 0)
                 at.at = stage::sphere;
             else
@@ -111,14 +111,17 @@ private:
     }
     void end(std::size_t l) { this->job_->phase[l] = lane_phase::ended; }
     /// The image in hand is adversarial and the nearest so far: the walk goes on from it.
-    void accept(std::size_t l) {
+    void accept(std::size_t l, double distance) {
+        at_[l].distance = distance;
+        this->offer(l, distance, this->margin_[l]);
+    }
+    [[nodiscard]] double measured(std::size_t l) const {
         double squares = 0;
         for (std::size_t i = l; i < z_.size(); i += lanes) {
             const double d = static_cast<double>(z_[i]) - static_cast<double>(this->job_->x[i]);
             squares += d * d;
         }
-        at_[l].distance = std::sqrt(squares);
-        this->offer(l, at_[l].distance, this->margin_[l]);
+        return std::sqrt(squares);
     }
     /// Steps follow how often the sphere and the candidates are adversarial.
     void adapt(std::size_t l, bool sphere_hit) {
@@ -222,7 +225,14 @@ private:
                 distance[p] = multiply_add(d, d, distance[p]);
             }
         }
-        copy_lanes<V>(noise_.data(), spherical_.data(), this->elements_, chosen);
+        alignas(lane_alignment) T checked[lanes];
+        bool any_checked = false;
+        for (std::size_t l = 0; l < lanes; ++l) {
+            const bool checks = walks[l] && at_[l].steps % attack_.check_every == 0;
+            checked[l] = checks ? T(1) : T(0);
+            any_checked = any_checked || checks;
+        }
+        if (any_checked) copy_lanes<V>(noise_.data(), spherical_.data(), this->elements_, checked);
         for (std::size_t p = 0; p < W::parts; ++p) W::store(c, p, distance[p]);
         for (std::size_t l = 0; l < lanes; ++l) {
             const double now = std::sqrt(c.at[l]), wanted = at_[l].source_step * at_[l].distance + now - at_[l].distance;

@@ -14,7 +14,8 @@ struct lane_number {
     static constexpr std::size_t value = N;
 };
 
-/// Lanes of T in plain memory, for backends whose blocks are not SIMD registers: formulas written for lanes run on it as they are.
+/// Lanes of T in plain memory, for backends whose blocks are not SIMD registers: formulas written for lanes run on it as they
+/// are.
 template <class T, class Number>
 struct array_lanes {
     using value_type = T;
@@ -126,6 +127,9 @@ struct array_lanes {
     }
     SADDLE_HOST_DEVICE friend array_lanes cos(const array_lanes& a) {
         return each([&](std::size_t l) { return std::cos(a.at[l]); });
+    }
+    SADDLE_HOST_DEVICE friend array_lanes sin(const array_lanes& a) {
+        return each([&](std::size_t l) { return std::sin(a.at[l]); });
     }
 };
 
