@@ -40,9 +40,9 @@ build() {
     compile attacks "$root/benchmarks/cuda/attacks.cu"
     compile training "$root/benchmarks/cuda/training.cu"
     compile kernels "$root/benchmarks/cuda/kernels.cu" -lcublasLt
-    compile robust_training_cuda "$root"/examples/robust_training_cuda.cu -Xlinker -Bstatic -lpng -lz -Xlinker -Bdynamic
+    compile robust_training_cuda "$root"/examples/robust_training_cuda.cu -l:libpng.a -l:libz.a
     compile test_device "$root"/tests/backend/cuda/device/*.cu "$root/tests/backend/cuda/device/main.cpp" \
-        -Xlinker -Bstatic -llapack -lopenblas -lgfortran -lquadmath -lpng -lz -Xlinker -Bdynamic
+        -l:liblapack.a -l:libopenblas.a -l:libgfortran.a -l:libquadmath.a -l:libpng.a -l:libz.a
 }
 environment() {
     date -u +"%Y-%m-%d %H:%M UTC"
