@@ -18,8 +18,12 @@ struct device_properties {
 /// Properties of the current device. Throws cuda_error when there is none.
 [[nodiscard]] inline device_properties read_device() {
     int count = 0, device = 0;
-    check(cudaGetDeviceCount(&count), "counting devices");
-    if (count == 0) throw cuda_error("cuda: this machine has no device; use backend::cpu");
+    const cudaError_t found = cudaGetDeviceCount(&count);
+    if (found != cudaSuccess || count == 0) {
+        (void)cudaGetLastError();
+        throw cuda_error(text("cuda: no device that can be used (",
+                              cudaGetErrorName(found == cudaSuccess ? cudaErrorNoDevice : found), "); use backend::cpu"));
+    }
     check(cudaGetDevice(&device), "asking for the current device");
     device_properties p;
     const auto ask = [&](cudaDeviceAttr what) {
