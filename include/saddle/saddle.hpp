@@ -68,6 +68,7 @@
 #include "saddle/attacks/noise.hpp"
 #include "saddle/attacks/on_grid.hpp"
 #include "saddle/attacks/nes.hpp"
+#include "saddle/attacks/partial_information.hpp"
 #include "saddle/attacks/perturb.hpp"
 #include "saddle/attacks/pgd.hpp"
 #include "saddle/attacks/predict.hpp"
