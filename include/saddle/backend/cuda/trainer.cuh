@@ -40,6 +40,9 @@ public:
         host_gradient_.reserve(p.parameter_count + 1);
     }
 
+    trainer_program(const trainer_program&) = delete;
+    trainer_program& operator=(const trainer_program&) = delete;
+
     /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes, and adds
     /// the weight gradient to `gradient`. Throws shape_error when x, ids or the vectors do not fit the plan,
     /// out_of_device_memory when the batch does not fit the device.
