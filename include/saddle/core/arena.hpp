@@ -39,7 +39,7 @@ struct lane_allocator {
     }
 
 private:
-    static constexpr std::size_t huge = std::size_t{32} << 20, huge_page = std::size_t{2} << 20;  ///< from where huge pages pay
+    static constexpr std::size_t huge = std::size_t{4} << 20, huge_page = std::size_t{2} << 20;  ///< from where huge pages pay
     static std::align_val_t alignment_of(std::size_t bytes) {
         return std::align_val_t{bytes >= huge ? huge_page : lane_alignment};
     }
