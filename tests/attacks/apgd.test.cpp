@@ -107,12 +107,6 @@ struct recording_model {
     }
 };
 
-struct problem {
-    testing::quadratic_model<3> model = toy_quadratic();
-    images x = random_images(60, toy_shape);
-    labels y = predicted(model, x);
-};
-
 }  // namespace
 
 TEST_CASE("APGD takes the steps of the reference, one by one", "[attacks][apgd][oracle]") {
@@ -189,7 +183,7 @@ TEST_CASE("APGD reaches the optimum of a linear model in every norm", "[attacks]
 }
 
 TEST_CASE("APGD stays in ball and range in every norm", "[attacks][apgd]") {
-    const problem p;
+    const toy_problem<60> p;
     const auto inside = [&](const auto& attack) {
         const auto found = perturb(attack, p.model, p.x, p.y, {.verify = false});
         CHECK(verify_in_threat(p.x, found.adversarial, attack.projection).ok());
@@ -203,14 +197,14 @@ TEST_CASE("APGD stays in ball and range in every norm", "[attacks][apgd]") {
 }
 
 TEST_CASE("APGD is at least as strong as PGD with as many gradients", "[attacks][apgd]") {
-    const problem p;
+    const toy_problem<60> p;
     const auto rate = [&](const auto& attack) { return perturb(attack, p.model, p.x, p.y).success_rate(); };
     CHECK(rate(apgd({.epsilon = .04, .steps = 40})) >=
           rate(pgd({.epsilon = .04, .step_size = .01, .steps = 40, .keep = keep_rule::best})));
 }
 
 TEST_CASE("APGD remembers a success on its way (ART tests the last iterate alone)", "[attacks][apgd][pitfalls]") {
-    const problem p;
+    const toy_problem<60> p;
     const auto all = perturb(apgd({.epsilon = .05, .steps = 30}), p.model, p.x, p.y, {.trace = true});
     std::size_t lost = 0;
     for (std::size_t i = 0; i < 60; ++i) {
@@ -224,7 +218,7 @@ TEST_CASE("APGD remembers a success on its way (ART tests the last iterate alone
 }
 
 TEST_CASE("APGD-T aims at one class after another and counts any misclassification", "[attacks][apgd]") {
-    const problem p;
+    const toy_problem<60> p;
     const auto single =
         perturb(apgd<linf, dlr>({.epsilon = .04, .steps = 20, .target_classes = 1}, {.few_classes = true}), p.model, p.x, p.y);
     const auto both =
@@ -241,7 +235,7 @@ TEST_CASE("APGD-T aims at one class after another and counts any misclassificati
 }
 
 TEST_CASE("restarts of APGD attack only what is still correct", "[attacks][apgd]") {
-    const problem p;
+    const toy_problem<60> p;
     const auto one = perturb(apgd({.epsilon = .04, .steps = 10}), p.model, p.x, p.y);
     const auto three = perturb(apgd({.epsilon = .04, .steps = 10, .restarts = 3}), p.model, p.x, p.y);
     for (std::size_t i = 0; i < 60; ++i) CHECK(three.gradients[i] == (one.success[i] ? 10 : three.gradients[i]));
@@ -249,7 +243,7 @@ TEST_CASE("restarts of APGD attack only what is still correct", "[attacks][apgd]
 }
 
 TEST_CASE("APGD leaves images alone that are misclassified already, and batches of them", "[attacks][apgd][pitfalls]") {
-    problem p;
+    toy_problem<60> p;
     for (auto& label : p.y) label = (label + 1) % 3;
     const auto found = perturb(apgd(), p.model, p.x, p.y);
     CHECK(found.success_rate() == 1);
@@ -262,7 +256,7 @@ TEST_CASE("APGD with DLR needs three classes, targeted four", "[attacks][apgd][e
     images x(1, {1, 1, 2});
     CHECK_THROWS_WITH((perturb(apgd<linf, dlr>(), two, x, labels{0})),
                       Catch::Contains("classes of the model for APGD; expected at least 3, found 2"));
-    const problem p;
+    const toy_problem<60> p;
     CHECK_THROWS_WITH((perturb(apgd<linf, dlr>({.target_classes = 9}), p.model, p.x, p.y)),
                       Catch::Contains("expected at least 4, found 3"));
     CHECK_NOTHROW(perturb(apgd<linf, dlr>({.steps = 2, .target_classes = 9}, {.few_classes = true}), p.model, p.x, p.y));
@@ -280,7 +274,7 @@ TEST_CASE("APGD refuses settings out of range", "[attacks][apgd][errors]") {
 }
 
 TEST_CASE("APGD survives NaN logits and zero gradients", "[attacks][apgd][pitfalls]") {
-    const problem p;
+    const toy_problem<60> p;
     const partly_broken<testing::quadratic_model<3>> broken{&p.model};
     const auto found = perturb(apgd<l2>({.epsilon = .3, .steps = 8}), broken, p.x, p.y);
     CHECK(verify_in_threat(p.x, found.adversarial, l2{.epsilon = .3}).ok());
@@ -291,7 +285,7 @@ TEST_CASE("APGD survives NaN logits and zero gradients", "[attacks][apgd][pitfal
 }
 
 TEST_CASE("APGD gives the same bits for any threads, batches and order", "[attacks][apgd][threads]") {
-    const problem p;
+    const toy_problem<60> p;
     const auto x = random_images(40, toy_shape);
     check_invariance(apgd({.epsilon = .04, .steps = 12, .restarts = 2}), p.model, x);
     check_invariance(apgd<l2, dlr>({.epsilon = .2, .steps = 12, .target_classes = 2}, {.few_classes = true}), p.model, x);

@@ -8,13 +8,13 @@ using namespace saddle;
 
 namespace {
 
-struct problem {
+struct any_model_problem {
     any_model<3> model{toy_quadratic()};
     images x = random_images(40, toy_shape);
     labels y = predicted(model, x);
 };
 
-auto_attack_settings quick(double epsilon) { return {.epsilon = epsilon, .steps = 8, .queries = 40}; }
+auto_attack_settings short_auto_attack(double epsilon) { return {.epsilon = epsilon, .steps = 8, .queries = 40}; }
 
 struct state_file {
     std::string path;
@@ -25,8 +25,8 @@ struct state_file {
 }  // namespace
 
 TEST_CASE("AutoAttack gives each part what is left and fools what any part fools", "[attacks][auto_attack]") {
-    const problem p;
-    const auto found = perturb(auto_attack(quick(.04)), p.model, p.x, p.y);
+    const any_model_problem p;
+    const auto found = perturb(auto_attack(short_auto_attack(.04)), p.model, p.x, p.y);
     std::size_t left = 40;
     for (const auto& stage : found.stages) {
         CHECK(stage.attacked == left);
@@ -53,9 +53,9 @@ TEST_CASE("AutoAttack takes 2 and 3 classes, images that are not square, and bat
     const any_model<2> two(testing::linear_model<2>(wide_shape, random_weights(96, 4)));
     const auto x = random_images(6, wide_shape);
     auto y = predicted(two, x);
-    CHECK(perturb(auto_attack(quick(.02)), two, x, y).rejected == 0);
+    CHECK(perturb(auto_attack(short_auto_attack(.02)), two, x, y).rejected == 0);
     for (auto& label : y) label = 1 - label;
-    const auto wrong = perturb(auto_attack(quick(.02)), two, x, y);
+    const auto wrong = perturb(auto_attack(short_auto_attack(.02)), two, x, y);
     CHECK(wrong.success_rate() == 1);
     CHECK(wrong.forward_calls == 6);
     CHECK(same_bits(wrong.adversarial, x));
@@ -64,10 +64,10 @@ TEST_CASE("AutoAttack takes 2 and 3 classes, images that are not square, and bat
 
 TEST_CASE("an interrupted AutoAttack goes on bit for bit (AutoAttack's state cannot be read back)",
           "[attacks][auto_attack][pitfalls]") {
-    const problem p;
-    const auto whole = perturb(auto_attack(quick(.04)), p.model, p.x, p.y);
+    const any_model_problem p;
+    const auto whole = perturb(auto_attack(short_auto_attack(.04)), p.model, p.x, p.y);
     state_file file("auto_attack_state.safetensors");
-    auto s = quick(.04);
+    auto s = short_auto_attack(.04);
     s.state_path = file.path;
     s.save_every = 7;
     std::size_t runs = 0;
@@ -99,9 +99,9 @@ TEST_CASE("an interrupted AutoAttack goes on bit for bit (AutoAttack's state can
 }
 
 TEST_CASE("a state of other settings, images or another model is refused, a broken one too", "[attacks][auto_attack][errors]") {
-    const problem p;
+    const any_model_problem p;
     state_file file("auto_attack_other.safetensors");
-    auto s = quick(.04);
+    auto s = short_auto_attack(.04);
     s.state_path = file.path;
     (void)perturb(auto_attack(s), p.model, p.x, p.y);
     s.queries = 41;
@@ -118,23 +118,24 @@ TEST_CASE("a state of other settings, images or another model is refused, a brok
 }
 
 TEST_CASE("budgets and deadlines hold over all parts", "[attacks][auto_attack]") {
-    const problem p;
-    const auto found = perturb(auto_attack(quick(.01)), p.model, p.x, p.y, {.max_forwards = 15, .max_gradients = 11});
+    const any_model_problem p;
+    const auto found = perturb(auto_attack(short_auto_attack(.01)), p.model, p.x, p.y, {.max_forwards = 15, .max_gradients = 11});
     for (std::size_t i = 0; i < 40; ++i) {
         CHECK(found.forwards[i] <= 15);
         CHECK(found.gradients[i] <= 11);
     }
     CHECK(found.forward_calls > 40 * 10);
-    const auto late = perturb(auto_attack(quick(.01)), p.model, p.x, p.y, {.deadline = std::chrono::steady_clock::now()});
+    const auto late =
+        perturb(auto_attack(short_auto_attack(.01)), p.model, p.x, p.y, {.deadline = std::chrono::steady_clock::now()});
     CHECK(late.success_rate() == 0);
     CHECK(same_bits(late.adversarial, p.x));
 }
 
 TEST_CASE("images with NaN logits are no success of AutoAttack", "[attacks][auto_attack][pitfalls]") {
-    const problem p;
+    const any_model_problem p;
     const auto inner = toy_quadratic();
     const any_model<3> broken(partly_broken<testing::quadratic_model<3>>{&inner});
-    const auto found = perturb(auto_attack(quick(.02)), broken, p.x, p.y);
+    const auto found = perturb(auto_attack(short_auto_attack(.02)), broken, p.x, p.y);
     for (std::size_t i = 0; i < 40; ++i)
         if (p.x[i][0] > .93f) CHECK(found.status[i] == attack_status::not_finite);
 }
@@ -153,5 +154,5 @@ TEST_CASE("AutoAttack refuses settings out of range", "[attacks][auto_attack][er
 
 TEST_CASE("AutoAttack gives the same bits for any threads, batches and order (AutoAttack 54)",
           "[attacks][auto_attack][pitfalls][threads]") {
-    check_invariance(auto_attack(quick(.04)), any_model<3>(toy_quadratic()), random_images(40, toy_shape));
+    check_invariance(auto_attack(short_auto_attack(.04)), any_model<3>(toy_quadratic()), random_images(40, toy_shape));
 }

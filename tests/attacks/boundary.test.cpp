@@ -5,16 +5,6 @@
 
 using namespace saddle;
 
-namespace {
-
-struct problem {
-    testing::quadratic_model<3> model = toy_quadratic();
-    images x = random_images(20, toy_shape);
-    labels y = predicted(model, x);
-};
-
-}  // namespace
-
 TEST_CASE("the boundary attack walks to the nearest point of a linear boundary", "[attacks][boundary][closed form]") {
     // z_1 - z_0 = <w, x> - b in the middle of the range: the distance is |<w, x> - b| / ‖w‖
     std::vector<float> weights(18);
@@ -40,7 +30,7 @@ TEST_CASE("the boundary attack walks to the nearest point of a linear boundary",
 }
 
 TEST_CASE("more steps of the boundary attack come nearer, and queries are counted", "[attacks][boundary]") {
-    const problem p;
+    const toy_problem<20> p;
     const auto brief = perturb(boundary{.steps = 50}, p.model, p.x, p.y),
                longer = perturb(boundary{.steps = 800}, p.model, p.x, p.y);
     double before = 0, after = 0;
@@ -59,7 +49,7 @@ TEST_CASE("more steps of the boundary attack come nearer, and queries are counte
 }
 
 TEST_CASE("a targeted boundary attack starts at an image of its class", "[attacks][boundary]") {
-    const problem p;
+    const toy_problem<20> p;
     const auto starts = std::make_shared<const images>(random_images(50, toy_shape, 77));
     const auto found = perturb(boundary{.steps = 200, .start_draws = 0, .starts = starts, .targets = target_rule::next_class},
                                p.model, p.x, p.y);

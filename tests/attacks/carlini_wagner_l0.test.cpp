@@ -7,7 +7,7 @@ using namespace saddle;
 
 namespace {
 
-constexpr carlini_wagner_l0 quick{.learning_rate = .05, .steps = 100, .initial_c = .1, .largest_c = 500};
+constexpr carlini_wagner_l0 few_steps{.learning_rate = .05, .steps = 100, .initial_c = .1, .largest_c = 500};
 
 /// The fewest pixels of a linear two-class model that can change the class: those of the largest possible gain first.
 std::size_t fewest_pixels(const std::vector<float>& w, std::span<const float> x, std::size_t label, extents each) {
@@ -32,7 +32,7 @@ TEST_CASE("C&W L0 comes close to the fewest pixels of a linear model", "[attacks
         const testing::linear_model<2> model(each, random_weights(2 * each.size(), 6));
         const auto x = random_images(20, each);
         const auto y = predicted(model, x);
-        const auto found = perturb(quick, model, x, y);
+        const auto found = perturb(few_steps, model, x, y);
         double sum = 0, fewest = 0;
         for (std::size_t i = 0; i < x.size(); ++i) {
             REQUIRE(found.success[i] == 1);
@@ -48,7 +48,7 @@ TEST_CASE("C&W L0 comes close to the fewest pixels of a linear model", "[attacks
 
 TEST_CASE("C&W L0 has the same bits for any number of threads, batch size and order", "[attacks][carlini wagner][determinism]") {
     const testing::linear_program<lanes<float>> program(toy_shape, 3, random_weights(75));
-    auto attack = quick;
+    auto attack = few_steps;
     attack.steps = 20;
     attack.targets = target_rule::random;
     check_invariance(attack, program, random_images(37, toy_shape));

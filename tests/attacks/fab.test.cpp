@@ -7,12 +7,6 @@ using namespace saddle;
 
 namespace {
 
-struct problem {
-    testing::quadratic_model<3> model = toy_quadratic();
-    images x = random_images(40, toy_shape);
-    labels y = predicted(model, x);
-};
-
 /// The smallest perturbation to the boundary of two classes of a linear model, by the exact step.
 template <class P>
 std::vector<double> nearest_boundary(const testing::linear_model<2>& model, const images& x) {
@@ -52,7 +46,7 @@ TEMPLATE_TEST_CASE("FAB finds the nearest boundary of a linear model", "[attacks
 
 TEMPLATE_TEST_CASE("FAB counts only what lies in the ball, and returns the clean image otherwise", "[attacks][fab]", linf, l2,
                    l1) {
-    const problem p;
+    const toy_problem<40> p;
     const double epsilon = std::is_same_v<TestType, linf> ? .04 : std::is_same_v<TestType, l2> ? .2 : .8;
     const auto found = perturb(fab<TestType>({.epsilon = epsilon, .steps = 30}), p.model, p.x, p.y, {.verify = false});
     CHECK(verify_in_threat(p.x, found.adversarial, TestType{.epsilon = epsilon}).ok());
@@ -67,7 +61,7 @@ TEMPLATE_TEST_CASE("FAB counts only what lies in the ball, and returns the clean
 }
 
 TEST_CASE("FAB's verdict is the ball of the threat: smaller balls keep what is nearer", "[attacks][fab]") {
-    const problem p;
+    const toy_problem<40> p;
     const auto all = perturb(fab<l2>({.epsilon = 1e6, .steps = 30}), p.model, p.x, p.y);
     const auto some = perturb(fab<l2>({.epsilon = .2, .steps = 30}), p.model, p.x, p.y);
     for (std::size_t i = 0; i < 40; ++i) CHECK(some.success[i] == (all.success[i] && all.distances[i].l2 <= .2));
@@ -84,7 +78,7 @@ TEST_CASE("a perturbation of exactly epsilon counts (FAB's res > eps rejects its
 }
 
 TEST_CASE("FAB-T takes one gradient a step and goes from target to target until it succeeds", "[attacks][fab]") {
-    const problem p;
+    const toy_problem<40> p;
     const auto all = perturb(fab({.epsilon = .04, .steps = 10}), p.model, p.x, p.y);
     const auto one = perturb(fab({.epsilon = .04, .steps = 10, .target_classes = 1}), p.model, p.x, p.y);
     const auto two = perturb(fab({.epsilon = .04, .steps = 10, .target_classes = 9}), p.model, p.x, p.y);
@@ -97,7 +91,7 @@ TEST_CASE("FAB-T takes one gradient a step and goes from target to target until 
 }
 
 TEST_CASE("restarts of FAB begin at half of epsilon and never hurt", "[attacks][fab]") {
-    const problem p;
+    const toy_problem<40> p;
     const auto one = perturb(fab({.epsilon = .04, .steps = 5}), p.model, p.x, p.y);
     const auto five = perturb(fab({.epsilon = .04, .steps = 5, .restarts = 5}), p.model, p.x, p.y);
     for (std::size_t i = 0; i < 40; ++i) {
@@ -107,7 +101,7 @@ TEST_CASE("restarts of FAB begin at half of epsilon and never hurt", "[attacks][
 }
 
 TEST_CASE("FAB keeps to its budgets", "[attacks][fab]") {
-    const problem p;
+    const toy_problem<40> p;
     const auto found = perturb(fab({.epsilon = 1}), p.model, p.x, p.y, {.max_forwards = 9, .max_gradients = 7});
     for (std::size_t i = 0; i < 40; ++i) {
         CHECK(found.forwards[i] <= 9);
@@ -116,7 +110,7 @@ TEST_CASE("FAB keeps to its budgets", "[attacks][fab]") {
 }
 
 TEST_CASE("FAB survives NaN logits, zero gradients and batches that are all misclassified", "[attacks][fab][pitfalls]") {
-    problem p;
+    toy_problem<40> p;
     const partly_broken<testing::quadratic_model<3>> broken{&p.model};
     CHECK(perturb(fab<l2>({.epsilon = .3, .steps = 8}), broken, p.x, p.y).rejected == 0);
     const constant_model flat;

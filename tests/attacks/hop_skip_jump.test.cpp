@@ -5,16 +5,6 @@
 
 using namespace saddle;
 
-namespace {
-
-struct problem {
-    testing::quadratic_model<3> model = toy_quadratic();
-    images x = random_images(8, toy_shape);
-    labels y = predicted(model, x);
-};
-
-}  // namespace
-
 TEMPLATE_TEST_CASE("HopSkipJump finds the nearest point of a linear boundary", "[attacks][hop_skip_jump][closed form]", l2,
                    linf) {
     std::vector<float> weights(18);
@@ -42,7 +32,7 @@ TEMPLATE_TEST_CASE("HopSkipJump finds the nearest point of a linear boundary", "
 }
 
 TEST_CASE("HopSkipJump's queries are counted and its budget is hard", "[attacks][hop_skip_jump]") {
-    const problem p;
+    const toy_problem<8> p;
     const auto attack = hop_skip_jump<>{.steps = 6, .first_evaluations = 40};
     const auto free = perturb(attack, testing::black_box(p.model), p.x, p.y);
     double before = 0, after = 0;
@@ -61,7 +51,7 @@ TEST_CASE("HopSkipJump's queries are counted and its budget is hard", "[attacks]
 }
 
 TEST_CASE("a targeted HopSkipJump starts at an image of its class", "[attacks][hop_skip_jump]") {
-    const problem p;
+    const toy_problem<8> p;
     const auto starts = std::make_shared<const images>(random_images(50, toy_shape, 77));
     const auto found = perturb(
         hop_skip_jump<>{.steps = 3, .start_draws = 0, .starts = starts, .targets = target_rule::next_class}, p.model, p.x, p.y);

@@ -9,17 +9,14 @@ using namespace saddle;
 
 namespace {
 
-struct problem {
-    testing::quadratic_model<3> model = toy_quadratic();
-    images x = random_images(60, toy_shape);
-    labels y = predicted(model, x);
-    problem() { y[5] = (y[5] + 1) % 3; }  // misclassified without any attack
+struct misread_problem : toy_problem<60> {
+    misread_problem() { y[5] = (y[5] + 1) % 3; }  // misclassified without any attack
 };
 
 }  // namespace
 
 TEST_CASE("best keeps the highest loss, misclassified first; it is never worse than last", "[attacks][keep]") {
-    const problem p;
+    const misread_problem p;
     auto attack = pgd({.epsilon = .04, .step_size = .03, .steps = 7});
     const auto last = perturb(attack, p.model, p.x, p.y);
     attack.keep = keep_rule::best;
@@ -38,7 +35,7 @@ TEST_CASE("best keeps the highest loss, misclassified first; it is never worse t
 }
 
 TEST_CASE("first_success returns the first misclassified iterate of the trace", "[attacks][keep]") {
-    const problem p;
+    const misread_problem p;
     const auto attack =
         pgd({.epsilon = .08, .step_size = .01, .steps = 9, .start = start_rule::none, .keep = keep_rule::first_success},
             logit_margin{});
@@ -53,7 +50,7 @@ TEST_CASE("first_success returns the first misclassified iterate of the trace", 
 }
 
 TEST_CASE("last_success returns the last misclassified iterate of the trace", "[attacks][keep]") {
-    const problem p;
+    const misread_problem p;
     const auto attack =
         pgd({.epsilon = .08, .step_size = .05, .steps = 9, .start = start_rule::none, .keep = keep_rule::last_success},
             logit_margin{});
@@ -70,7 +67,7 @@ TEST_CASE("last_success returns the last misclassified iterate of the trace", "[
 }
 
 TEST_CASE("more restarts are never worse", "[attacks][keep]") {
-    const problem p;
+    const misread_problem p;
     for (const auto keep : {keep_rule::last, keep_rule::best}) {
         auto attack = pgd({.epsilon = .04, .step_size = .02, .steps = 3, .keep = keep, .seed = 3});
         auto before = perturb(attack, p.model, p.x, p.y);
@@ -90,7 +87,7 @@ TEST_CASE("more restarts are never worse", "[attacks][keep]") {
 }
 
 TEST_CASE("early stop spends no gradient after a success and changes no verdict", "[attacks][early stop]") {
-    const problem p;
+    const misread_problem p;
     auto attack = pgd({.epsilon = .08, .step_size = .01, .steps = 20, .restarts = 2, .keep = keep_rule::first_success});
     const auto full = perturb(attack, p.model, p.x, p.y);
     attack.early_stop = true;
@@ -107,7 +104,7 @@ TEST_CASE("early stop spends no gradient after a success and changes no verdict"
 }
 
 TEST_CASE("the trace has one column per iterate; its end is the result of keep last", "[attacks][trace]") {
-    const problem p;
+    const misread_problem p;
     const auto result = perturb(pgd({.epsilon = .08, .step_size = .01, .steps = 10, .start = start_rule::none}), p.model, p.x,
                                 p.y, {.trace = true});
     REQUIRE(result.trace.columns == 11);
@@ -123,7 +120,7 @@ TEST_CASE("the trace has one column per iterate; its end is the result of keep l
 }
 
 TEST_CASE("columns after an early stop repeat the result", "[attacks][trace]") {
-    const problem p;
+    const misread_problem p;
     const auto attack = pgd({.epsilon = .3, .step_size = .05, .steps = 12, .restarts = 2, .early_stop = true});
     const auto result = perturb(attack, p.model, p.x, p.y, {.trace = true});
     REQUIRE(result.trace.columns == 26);

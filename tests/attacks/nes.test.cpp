@@ -5,16 +5,6 @@
 
 using namespace saddle;
 
-namespace {
-
-struct problem {
-    testing::quadratic_model<3> model = toy_quadratic();
-    images x = random_images(30, toy_shape);
-    labels y = predicted(model, x);
-};
-
-}  // namespace
-
 TEST_CASE("NES estimates the gradient of a linear function, and its mean is exact", "[attacks][nes][closed form]") {
     std::vector<double> weights(40);
     for (std::size_t e = 0; e < 20; ++e) weights[20 + e] = std::sin(static_cast<double>(e));
@@ -40,7 +30,7 @@ TEST_CASE("each sample weighs with its own value, not with the batch's sum (fool
 }
 
 TEST_CASE("PGD by NES fools a black box and counts its queries", "[attacks][nes]") {
-    const problem p;
+    const toy_problem<30> p;
     const testing::black_box hidden(p.model);
     const auto attack = with_source(
         pgd<linf, logit_margin>({.epsilon = .1, .step_size = .02, .steps = 20, .start = start_rule::none, .early_stop = true}),
@@ -57,7 +47,7 @@ TEST_CASE("PGD by NES fools a black box and counts its queries", "[attacks][nes]
 }
 
 TEST_CASE("label-only NES needs a radius that reaches the boundary", "[attacks][nes]") {
-    const problem p;
+    const toy_problem<30> p;
     const testing::black_box hidden(p.model);
     const auto rate = [&](double radius, bool random) {
         return perturb(
@@ -76,7 +66,7 @@ TEST_CASE("label-only NES needs a radius that reaches the boundary", "[attacks][
 }
 
 TEST_CASE("a targeted attack by NES reaches its target in L2", "[attacks][nes]") {
-    const problem p;
+    const toy_problem<30> p;
     const auto found = perturb(with_source(pgd<l2>({.epsilon = 1,
                                                     .step_size = .2,
                                                     .steps = 25,
@@ -89,7 +79,7 @@ TEST_CASE("a targeted attack by NES reaches its target in L2", "[attacks][nes]")
 }
 
 TEST_CASE("NES takes models that are broken or flat", "[attacks][nes][pitfalls]") {
-    const problem p;
+    const toy_problem<30> p;
     const partly_broken<testing::quadratic_model<3>> broken{&p.model};
     const auto attack = with_source(pgd({.epsilon = .1, .steps = 3}), nes{.samples = 5});
     CHECK(perturb(attack, broken, p.x, p.y).rejected == 0);

@@ -7,12 +7,12 @@ using namespace saddle;
 
 namespace {
 
-struct problem {
+struct partial_information_problem {
     testing::quadratic_model<3> model = toy_quadratic();
     images x = random_images(8, toy_shape);
     labels y = predicted(model, x), targets;
     std::shared_ptr<const images> starts = std::make_shared<const images>(random_images(30, toy_shape, 77));
-    problem() {
+    partial_information_problem() {
         for (const auto label : y) targets.push_back((label + 1) % 3);
     }
     partial_information attack(double epsilon, query_feedback feedback) const {
@@ -32,7 +32,7 @@ struct problem {
 
 TEST_CASE("the ball shrinks to epsilon around x with the target on top, from scores and from labels",
           "[attacks][partial_information]") {
-    const problem p;
+    const partial_information_problem p;
     const testing::black_box hidden(p.model);
     for (const auto feedback : {query_feedback::scores, query_feedback::labels}) {
         const auto found = perturb(p.attack(.3, feedback), hidden, p.x, p.y, {.targets = p.targets});
@@ -48,7 +48,7 @@ TEST_CASE("the ball shrinks to epsilon around x with the target on top, from sco
 }
 
 TEST_CASE("epsilon 0 cannot be reached, and budgets are hard", "[attacks][partial_information]") {
-    const problem p;
+    const partial_information_problem p;
     const auto found =
         perturb(p.attack(0, query_feedback::scores), p.model, p.x, p.y, {.targets = p.targets, .max_forwards = 700});
     CHECK(found.success_rate() == 0);
@@ -57,7 +57,7 @@ TEST_CASE("epsilon 0 cannot be reached, and budgets are hard", "[attacks][partia
 }
 
 TEST_CASE("the partial-information attack refuses settings out of range", "[attacks][partial_information][errors]") {
-    const problem p;
+    const partial_information_problem p;
     const auto refuses = [&](auto change) {
         auto attack = p.attack(.1, query_feedback::scores);
         change(attack);
@@ -74,7 +74,7 @@ TEST_CASE("the partial-information attack refuses settings out of range", "[atta
 
 TEST_CASE("the partial-information attack gives the same bits for any threads, batches and order",
           "[attacks][partial_information][threads]") {
-    const problem p;
+    const partial_information_problem p;
     auto attack = p.attack(.3, query_feedback::labels);
     attack.targets = target_rule::next_class;
     attack.steps = 6;

@@ -8,7 +8,7 @@ using namespace saddle;
 namespace {
 
 /// Keeps every image that it is asked about; its slope is 1 on every pixel for class 0.
-struct recording_model {
+struct image_recorder {
     using value_type = float;
     static constexpr std::size_t classes = 2;
     mutable std::vector<float> seen;
@@ -37,7 +37,7 @@ images grey(float value) {
 }  // namespace
 
 TEST_CASE("the unclipped start leaves the range before its gradient and returns to it", "[attacks][r_fgsm]") {
-    const recording_model model;
+    const image_recorder model;
     const auto x = grey(.01f);
     const auto result = perturb(r_fgsm({.epsilon = .1}), model, x, labels{0});
     CHECK(*std::min_element(model.seen.begin(), model.seen.end()) < 0);
@@ -50,13 +50,13 @@ TEST_CASE("the unclipped start is never returned", "[attacks][r_fgsm]") {
     attack.keep = keep_rule::best;
     const auto x = grey(.01f);
     for (const std::int32_t label : {0, 1}) {
-        const auto result = perturb(attack, recording_model{}, x, labels{label});
+        const auto result = perturb(attack, image_recorder{}, x, labels{label});
         CHECK(verify_in_threat(x, result.adversarial, attack.projection).ok());
     }
 }
 
 TEST_CASE("RAND+FGSM starts half way along random signs and steps the other half", "[attacks][r_fgsm]") {
-    const recording_model model;
+    const image_recorder model;
     const auto x = grey(.5f);
     const auto result = perturb(r_fgsm({.epsilon = .25, .kind = r_fgsm_kind::random_sign}), model, x, labels{0}, {.threads = 1});
     std::size_t up = 0;
@@ -73,7 +73,7 @@ TEST_CASE("fast training's step is 1.25 epsilon from a start inside ball and ran
           "[attacks][r_fgsm][pitfalls]") {
     const auto attack = r_fgsm({.epsilon = .1, .kind = r_fgsm_kind::fast});
     CHECK(attack.step_size == Approx(.125));
-    const recording_model model;
+    const image_recorder model;
     const auto x = grey(.02f);
     const auto result = perturb(attack, model, x, labels{1});
     CHECK(*std::min_element(model.seen.begin(), model.seen.end()) >= 0);

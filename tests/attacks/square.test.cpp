@@ -8,12 +8,6 @@ using namespace saddle;
 
 namespace {
 
-struct problem {
-    testing::quadratic_model<3> model = toy_quadratic();
-    images x = random_images(40, toy_shape);
-    labels y = predicted(model, x);
-};
-
 /// A two-class model that never changes its mind and writes down lane 0 of every query; `slope` decides which proposals improve.
 template <int Channels, int Height, int Width>
 struct stubborn_model {
@@ -130,7 +124,7 @@ TEST_CASE("the Square attack keeps every improvement and nothing else", "[attack
 }
 
 TEST_CASE("the Square attack stays in ball and range, in every norm", "[attacks][square]") {
-    const problem p;
+    const toy_problem<40> p;
     const testing::black_box hidden(p.model);
     const auto rate = [&](const auto& attack) {
         const auto found = perturb(attack, hidden, p.x, p.y, {.verify = false});
@@ -159,7 +153,7 @@ TEMPLATE_TEST_CASE("L2 and L1 proposals have a norm of epsilon, or less where th
 }
 
 TEST_CASE("an image ends at its first success and its queries are counted", "[attacks][square]") {
-    const problem p;
+    const toy_problem<40> p;
     const auto found = perturb(square({.epsilon = .05, .queries = 300}), p.model, p.x, p.y);
     for (std::size_t i = 0; i < 40; ++i) {
         if (!found.success[i]) CHECK(found.forwards[i] == 302);
@@ -199,7 +193,7 @@ TEST_CASE("the Square attack takes images that are not square, tiny, or all misc
 }
 
 TEST_CASE("a targeted Square attack reaches its target", "[attacks][square]") {
-    const problem p;
+    const toy_problem<40> p;
     const auto found = perturb(square({.epsilon = .3, .queries = 400, .targets = target_rule::next_class}), p.model, p.x, p.y);
     CHECK(found.success_rate() > .5);
     for (std::size_t i = 0; i < 40; ++i)

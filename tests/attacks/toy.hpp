@@ -87,3 +87,11 @@ saddle::labels predicted(const M& model, const saddle::basic_images<T>& x) {
     saddle::worker_pool pool(1);
     return saddle::predict(model, x, pool).classes;
 }
+
+/// `Count` images that the toy model with curved boundaries classifies correctly.
+template <std::size_t Count>
+struct toy_problem {
+    saddle::testing::quadratic_model<3> model = toy_quadratic();
+    saddle::images x = random_images(Count, toy_shape);
+    saddle::labels y = predicted(model, x);
+};

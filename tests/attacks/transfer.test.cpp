@@ -8,7 +8,7 @@ using namespace saddle;
 
 namespace {
 
-struct problem {
+struct transfer_problem {
     testing::quadratic_model<3> target = toy_quadratic();
     testing::linear_model<3> other = toy_linear();
     images x = random_images(40, toy_shape);
@@ -18,7 +18,7 @@ struct problem {
 }  // namespace
 
 TEST_CASE("an attack from the model itself is the white-box attack, judged by two queries", "[attacks][transfer]") {
-    const problem p;
+    const transfer_problem p;
     const auto attack = pgd({.epsilon = .05, .step_size = .01, .steps = 10});
     const auto white = perturb(attack, p.target, p.x, p.y);
     const auto found = perturb(transfer(attack, p.target, "itself"), testing::black_box(p.target), p.x, p.y);
@@ -29,7 +29,7 @@ TEST_CASE("an attack from the model itself is the white-box attack, judged by tw
 }
 
 TEST_CASE("what another model's attack makes is judged on the target", "[attacks][transfer]") {
-    const problem p;
+    const transfer_problem p;
     const auto attack = pgd({.epsilon = .1, .step_size = .02, .steps = 10});
     const auto made = perturb(attack, p.other, p.x, p.y);
     const auto found = perturb(transfer(attack, p.other, "linear"), p.target, p.x, p.y);
@@ -46,7 +46,7 @@ TEST_CASE("what another model's attack makes is judged on the target", "[attacks
 }
 
 TEST_CASE("a targeted transfer succeeds only at its target", "[attacks][transfer]") {
-    const problem p;
+    const transfer_problem p;
     const auto found = perturb(
         transfer(pgd({.epsilon = .3, .step_size = .05, .steps = 20, .targets = target_rule::next_class}), p.target, "itself"),
         p.target, p.x, p.y);
@@ -55,6 +55,6 @@ TEST_CASE("a targeted transfer succeeds only at its target", "[attacks][transfer
 }
 
 TEST_CASE("a transfer gives the same bits for any threads, batches and order", "[attacks][transfer][threads]") {
-    const problem p;
+    const transfer_problem p;
     check_invariance(transfer(pgd({.epsilon = .1, .steps = 3}), p.other, "linear"), p.target, random_images(20, toy_shape));
 }

@@ -9,7 +9,7 @@ using namespace saddle;
 
 namespace {
 
-struct problem {
+struct binary_problem {
     testing::linear_model<2> model{toy_shape, random_weights(50, 6)};
     images x = random_images(90, toy_shape);
     labels y = predicted(model, x);
@@ -19,7 +19,7 @@ struct problem {
 
 TEST_CASE("on a linear model with one label the universal perturbation is epsilon times the sign of the weights",
           "[attacks][universal][closed form]") {
-    const problem p;
+    const binary_problem p;
     std::vector<std::size_t> zeros;
     for (std::size_t i = 0; i < p.x.size(); ++i)
         if (p.y[i] == 0) zeros.push_back(i);
@@ -62,7 +62,7 @@ TEST_CASE("a universal perturbation fools more images than noise of its size, st
 }
 
 TEST_CASE("a universal perturbation has the same bits for any number of threads", "[attacks][universal][determinism][threads]") {
-    const problem p;
+    const binary_problem p;
     const universal_settings<linf> s{.projection = {.1}, .passes = 3, .batch_size = 37};
     worker_pool one(1), three(3);
     const auto a = universal_perturbation(p.model, p.x, p.y, one, s), b = universal_perturbation(p.model, p.x, p.y, three, s);
@@ -72,7 +72,7 @@ TEST_CASE("a universal perturbation has the same bits for any number of threads"
 }
 
 TEST_CASE("settings of a universal perturbation that are out of range", "[attacks][universal][errors]") {
-    const problem p;
+    const binary_problem p;
     worker_pool pool(1);
     const auto refused = [&](const universal_settings<linf>& s) {
         CHECK_THROWS_AS((void)universal_perturbation(p.model, p.x, p.y, pool, s), invalid_argument);

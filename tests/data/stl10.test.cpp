@@ -8,25 +8,25 @@ using namespace saddle;
 
 namespace {
 
-constexpr std::size_t image = 3 * 96 * 96;
+constexpr std::size_t image_size = 3 * 96 * 96;
 
 }  // namespace
 
 TEST_CASE("STL-10 planes are stored column by column and come row by row", "[data]") {
     const scratch_folder folder;
-    std::vector<std::byte> bytes(2 * image);
-    bytes[image + 96 * 96 + 5 * 96 + 7] = std::byte{255};  // image 1, green, column 5, row 7
+    std::vector<std::byte> bytes(2 * image_size);
+    bytes[image_size + 96 * 96 + 5 * 96 + 7] = std::byte{255};  // image 1, green, column 5, row 7
     put_file(folder / "X", bytes);
     const auto x = read_stl10_images(folder / "X");
     REQUIRE(x.size() == 2);
     CHECK(x.each() == extents{3, 96, 96});
     CHECK(x[1][96 * 96 + 7 * 96 + 5] == 1.0f);
-    CHECK(std::count(x.values().begin(), x.values().end(), 0.0f) == static_cast<std::ptrdiff_t>(2 * image - 1));
+    CHECK(std::count(x.values().begin(), x.values().end(), 0.0f) == static_cast<std::ptrdiff_t>(2 * image_size - 1));
 }
 
 TEST_CASE("STL-10 labels are counted from 1 in the file", "[data]") {
     const scratch_folder folder;
-    put_file(folder / "X", std::vector<std::byte>(2 * image, std::byte{51}));
+    put_file(folder / "X", std::vector<std::byte>(2 * image_size, std::byte{51}));
     put_file(folder / "y", bytes_of({1, 10}));
     const auto data = read_stl10(folder / "X", folder / "y");
     CHECK(data.y == labels{0, 9});
@@ -37,8 +37,8 @@ TEST_CASE("STL-10 labels are counted from 1 in the file", "[data]") {
 
 TEST_CASE("wrong STL-10 files are named with what was expected", "[data]") {
     const scratch_folder folder;
-    put_file(folder / "X", std::vector<std::byte>(2 * image));
-    put_file(folder / "cut", std::vector<std::byte>(2 * image - 1));
+    put_file(folder / "X", std::vector<std::byte>(2 * image_size));
+    put_file(folder / "cut", std::vector<std::byte>(2 * image_size - 1));
     put_file(folder / "empty", "");
     put_file(folder / "zero", bytes_of({1, 0}));
     put_file(folder / "eleven", bytes_of({1, 11}));
@@ -54,11 +54,11 @@ TEST_CASE("wrong STL-10 files are named with what was expected", "[data]") {
 
 TEST_CASE("a limit reads the beginning of a large unlabelled file only", "[data]") {
     const scratch_folder folder;
-    std::vector<std::byte> one(image, std::byte{255});
+    std::vector<std::byte> one(image_size, std::byte{255});
     put_file(folder / "unlabeled_X.bin", one);
-    std::filesystem::resize_file(folder / "unlabeled_X.bin", std::uintmax_t{100'000} * image);
+    std::filesystem::resize_file(folder / "unlabeled_X.bin", std::uintmax_t{100'000} * image_size);
     const auto x = read_stl10_images(folder / "unlabeled_X.bin", 2);
     CHECK(x.size() == 2);
-    CHECK(x[0][image - 1] == 1.0f);
+    CHECK(x[0][image_size - 1] == 1.0f);
     CHECK(x[1][0] == 0.0f);
 }

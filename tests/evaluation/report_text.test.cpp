@@ -74,7 +74,7 @@ TEST_CASE("numbers that were not measured are dashes", "[evaluation]") {
 
 TEST_CASE("the text report refuses a width that cannot hold a table", "[evaluation]") {
     std::ostringstream out;
-    CHECK_THROWS_AS(saddle::write_text({}, out, 20), saddle::invalid_argument);
+    CHECK_THROWS_AS(saddle::write_text(saddle::report{}, out, 20), saddle::invalid_argument);
 }
 
 TEST_CASE("control characters and invalid UTF-8 never reach the terminal", "[evaluation]") {

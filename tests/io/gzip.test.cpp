@@ -21,7 +21,7 @@ std::vector<std::byte> compress(std::span<const std::byte> bytes) {
     return out;
 }
 
-std::vector<std::byte> sample() {
+std::vector<std::byte> sample_bytes() {
     std::vector<std::byte> bytes(3000);
     for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * i % 251 % 17);
     return bytes;
@@ -31,19 +31,19 @@ std::vector<std::byte> sample() {
 
 TEST_CASE("a file is decompressed when it begins like gzip, and only then", "[io]") {
     const scratch_folder folder;
-    put_file(folder / "packed", compress(sample()));
-    put_file(folder / "plain", sample());
-    CHECK(read_file_maybe_gzip(folder / "packed") == sample());
-    CHECK(read_file_maybe_gzip(folder / "plain") == sample());
+    put_file(folder / "packed", compress(sample_bytes()));
+    put_file(folder / "plain", sample_bytes());
+    CHECK(read_file_maybe_gzip(folder / "packed") == sample_bytes());
+    CHECK(read_file_maybe_gzip(folder / "plain") == sample_bytes());
 }
 
 TEST_CASE("gzip members follow each other and zeros may follow the last", "[io]") {
-    auto packed = compress(sample());
+    auto packed = compress(sample_bytes());
     const auto once = packed;
     packed.insert(packed.end(), once.begin(), once.end());
     packed.resize(packed.size() + 512);
-    auto twice = sample();
-    const auto more = sample();
+    auto twice = sample_bytes();
+    const auto more = sample_bytes();
     twice.insert(twice.end(), more.begin(), more.end());
     CHECK(decompress_gzip(packed, "test") == twice);
 }
@@ -58,7 +58,7 @@ TEST_CASE("data that compresses to almost nothing is restored in full, up to the
 
 TEST_CASE("truncated gzip data is an error at every length", "[io]") {
     const scratch_folder folder;
-    const auto packed = compress(sample());
+    const auto packed = compress(sample_bytes());
     std::size_t refused = 0;
     for (std::size_t length = 0; length < packed.size(); ++length) try {
             (void)decompress_gzip(std::span(packed).first(length), "test");
@@ -69,13 +69,13 @@ TEST_CASE("truncated gzip data is an error at every length", "[io]") {
 }
 
 TEST_CASE("damaged gzip data never gives other content", "[io]") {
-    const auto packed = compress(sample());
+    const auto packed = compress(sample_bytes());
     std::size_t wrong = 0, refused = 0;
     for (std::size_t at = 0; at < packed.size(); ++at) {
         auto bad = packed;
         bad[at] ^= std::byte{0x20};
         try {
-            if (decompress_gzip(bad, "test") != sample()) ++wrong;
+            if (decompress_gzip(bad, "test") != sample_bytes()) ++wrong;
         } catch (const io_error&) {
             ++refused;
         }
@@ -85,7 +85,7 @@ TEST_CASE("damaged gzip data never gives other content", "[io]") {
 }
 
 TEST_CASE("data after the gzip stream is an error", "[io]") {
-    auto packed = compress(sample());
+    auto packed = compress(sample_bytes());
     packed.push_back(std::byte{1});
     CHECK_THROWS_WITH(decompress_gzip(packed, "name"), says("name") && says("after the end"));
 }

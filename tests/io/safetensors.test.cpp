@@ -7,7 +7,7 @@ using namespace saddle;
 
 namespace {
 
-safetensors_file sample() {
+safetensors_file sample_tensors() {
     safetensors_file file;
     file.tensors.push_back(make_entry<float>("layer.weight", {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6}));
     file.tensors.push_back(make_entry<std::int64_t>("count", {}, std::vector<std::int64_t>{7}));
@@ -38,14 +38,14 @@ std::string error_of(const std::string& content) {
 
 TEST_CASE("a safetensors file comes back as it was written", "[io]") {
     const scratch_folder folder;
-    write_safetensors(folder / "a", sample());
+    write_safetensors(folder / "a", sample_tensors());
     const auto read = read_safetensors(folder / "a");
     CHECK(read.tensors.size() == 4);
-    for (const auto& t : sample().tensors) {
+    for (const auto& t : sample_tensors().tensors) {
         REQUIRE(read.find(t.name) != nullptr);
         CHECK(*read.find(t.name) == t);
     }
-    CHECK(read.metadata == sample().metadata);
+    CHECK(read.metadata == sample_tensors().metadata);
     CHECK(folder.number_of_files() == 1);
     CHECK(read.tensors[0].name == "layer.weight");
 }
@@ -156,7 +156,7 @@ TEST_CASE("tensors that share bytes are an error", "[io]") {
 
 TEST_CASE("a damaged safetensors file gives an error or a file, nothing else", "[io]") {
     const scratch_folder folder;
-    write_safetensors(folder / "good", sample());
+    write_safetensors(folder / "good", sample_tensors());
     const auto good = read_file(folder / "good");
     const auto read = [](const std::string& path) { (void)read_safetensors(path); };
     const auto cut = read_truncated(folder / "bad", good, read, 1000);

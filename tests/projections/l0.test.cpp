@@ -12,7 +12,7 @@ namespace {
 
 /// The pixels sorted by how much clip(v) on them shortens the way, the first epsilon kept.
 template <class T>
-std::vector<T> nearest(const std::vector<T>& x, const std::vector<T>& v, std::size_t epsilon, std::size_t channels) {
+std::vector<T> nearest_in_l0(const std::vector<T>& x, const std::vector<T>& v, std::size_t epsilon, std::size_t channels) {
     const std::size_t pixels = x.size() / channels;
     std::vector<std::pair<double, std::size_t>> gains(pixels);
     for (std::size_t p = 0; p < pixels; ++p) {
@@ -40,7 +40,7 @@ TEMPLATE_TEST_CASE("the L0 projection keeps the pixels that shorten the way most
                 const auto x = random_pixels<T>(120, 3);
                 const auto v = random_points(x, reach, 5);
                 const auto z = ball_fixture<TestType, l0>(l0{.channels = channels}, x, static_cast<double>(epsilon)).project(v);
-                CHECK(z == nearest(x, v, epsilon, channels));
+                CHECK(z == nearest_in_l0(x, v, epsilon, channels));
             }
 }
 

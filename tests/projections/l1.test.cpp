@@ -10,7 +10,7 @@ namespace {
 
 /// Nearest point of ball ∩ range by bisection on the multiplier of the norm: a clipped soft threshold.
 template <class T>
-std::vector<long double> nearest(const std::vector<T>& x, const std::vector<T>& v, double epsilon) {
+std::vector<long double> nearest_in_l1(const std::vector<T>& x, const std::vector<T>& v, double epsilon) {
     const auto at = [&](std::size_t i, long double m) {
         const long double d = static_cast<long double>(v[i]) - static_cast<long double>(x[i]),
                           rest = std::max(std::abs(d) - m, 0.L);
@@ -38,7 +38,7 @@ TEMPLATE_TEST_CASE("the L1 projection equals bisection on the multiplier", "[pro
                 const auto x = random_pixels<T>(n, n);
                 const auto v = random_points(x, reach, 5);
                 const auto z = ball_fixture<TestType, l1>(l1{}, x, epsilon).project(v);
-                const auto expected = nearest(x, v, epsilon);
+                const auto expected = nearest_in_l1(x, v, epsilon);
                 double worst = 0;
                 long double sum = 0;
                 for (std::size_t i = 0; i < n; ++i) {

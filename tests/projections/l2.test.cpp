@@ -10,7 +10,7 @@ namespace {
 
 /// Nearest point of ball ∩ range by bisection on the multiplier of the norm: z = clip((v + m x) / (1 + m)).
 template <class T>
-std::vector<long double> nearest(const std::vector<T>& x, const std::vector<T>& v, double epsilon) {
+std::vector<long double> nearest_in_l2(const std::vector<T>& x, const std::vector<T>& v, double epsilon) {
     const auto at = [&](std::size_t i, long double m) {
         return std::clamp((static_cast<long double>(v[i]) + m * static_cast<long double>(x[i])) / (1 + m), 0.L, 1.L);
     };
@@ -48,7 +48,7 @@ TEMPLATE_TEST_CASE("the L2 projection equals bisection on the multiplier", "[pro
                 const auto v = random_points(x, reach, 5);
                 ball_fixture<TestType, l2> f(l2{}, x, epsilon);
                 const auto z = f.project(v);
-                const auto expected = nearest(x, v, epsilon);
+                const auto expected = nearest_in_l2(x, v, epsilon);
                 double worst = 0;
                 for (std::size_t i = 0; i < n; ++i)
                     worst = std::max(worst, static_cast<double>(std::abs(expected[i] - static_cast<long double>(z[i]))));

@@ -29,12 +29,6 @@ struct folder {
     [[nodiscard]] std::string file(const std::string& name) const { return (path / name).string(); }
 };
 
-struct stop_after {
-    std::size_t steps;
-    training_action step_end(const step_record& r) const {
-        return r.position.steps() + 1 == steps ? training_action::stop : training_action::go_on;
-    }
-};
 struct interrupt_after {
     std::size_t steps;
     void step_end(const step_record& r) const {

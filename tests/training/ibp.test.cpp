@@ -16,7 +16,6 @@ using namespace small_training;
 namespace {
 
 using dense = saddle::model<sequential<flatten, linear<24>, batch_norm, relu, linear<3>>, shape<1, 3, 3>, backend::cpu>;
-const auto all_data = small_training::data();
 constexpr double radius = .12;
 
 template <class Objective, class... Observers>

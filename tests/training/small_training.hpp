@@ -23,6 +23,8 @@ inline saddle::dataset data(std::size_t count = 37, std::uint64_t seed = 5) {
     return d;
 }
 
+inline const saddle::dataset all_data = data();
+
 using network =
     saddle::sequential<saddle::flatten, saddle::linear<24>, saddle::batch_norm, saddle::relu, saddle::dropout, saddle::linear<3>>;
 using model = saddle::model<network, saddle::shape<1, 3, 3>, saddle::backend::reference>;
@@ -37,5 +39,13 @@ inline std::vector<float> bits(const model& m) {
 using natural = saddle::objectives::natural<saddle::cross_entropy>;
 inline const saddle::sgd momentum{.learning_rate = .05, .momentum = .9, .weight_decay = 1e-4};
 inline const saddle::trainer_settings settings{.epochs = 4, .batch_size = 8, .seed = 11, .threads = 1};
+
+/// Ends training after this many steps.
+struct stop_after {
+    std::size_t steps;
+    saddle::training_action step_end(const saddle::step_record& r) const {
+        return r.position.steps() + 1 == steps ? saddle::training_action::stop : saddle::training_action::go_on;
+    }
+};
 
 }  // namespace small_training

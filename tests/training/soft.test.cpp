@@ -16,10 +16,9 @@ using namespace small_training;
 
 namespace {
 
-const auto weak = pgd({.epsilon = .1, .step_size = .025, .steps = 5});
-const auto all_data = small_training::data();
+const auto weak_pgd = pgd({.epsilon = .1, .step_size = .025, .steps = 5});
 
-/// Weights that classify most of the data; a part of it is verified at `radius`.
+/// Weights that classify most of the data; a part of it is verified at `certified_radius`.
 const small_training::model& naturally_trained() {
     static const small_training::model trained = [] {
         small_training::model m(1);
@@ -28,10 +27,10 @@ const small_training::model& naturally_trained() {
     }();
     return trained;
 }
-constexpr double radius = .17;
+constexpr double certified_radius = .17;
 
 template <class Objective, class... Observers>
-std::vector<float> train(const Objective& objective, std::size_t threads, Observers&&... observers) {
+std::vector<float> trained_bits(const Objective& objective, std::size_t threads, Observers&&... observers) {
     auto m = naturally_trained();
     auto s = settings;
     s.threads = threads;
@@ -40,7 +39,7 @@ std::vector<float> train(const Objective& objective, std::size_t threads, Observ
 }
 
 std::vector<certificate> partition_of(const small_training::model& m) {
-    return certify<box>(m, all_data.x, all_data.y, linf_box{radius}).status;
+    return certify<box>(m, all_data.x, all_data.y, linf_box{certified_radius}).status;
 }
 double share_of(const std::vector<certificate>& partition, certificate c) {
     return static_cast<double>(std::count(partition.begin(), partition.end(), c)) / static_cast<double>(partition.size());
@@ -74,13 +73,15 @@ struct watcher {
 }  // namespace
 
 TEST_CASE("soft training with every example verified is natural training") {
-    CHECK(train(objectives::soft(box{}, weak, {.partition = std::vector(37, certificate::verified)}), 1) == train(natural(), 1));
+    CHECK(trained_bits(objectives::soft(box{}, weak_pgd, {.partition = std::vector(37, certificate::verified)}), 1) ==
+          trained_bits(natural(), 1));
 }
 
 TEST_CASE("soft training with no example verified is adversarial training") {
     std::vector<certificate> none(37, certificate::unverified);
     for (std::size_t i = 0; i < none.size(); i += 2) none[i] = certificate::misclassified;
-    CHECK(train(objectives::soft(box{}, weak, {.partition = none}), 1) == train(objectives::adversarial(weak), 1));
+    CHECK(trained_bits(objectives::soft(box{}, weak_pgd, {.partition = none}), 1) ==
+          trained_bits(objectives::adversarial(weak_pgd), 1));
 }
 
 TEST_CASE("the gradient is that of the mean over clean verified and attacked other examples") {
@@ -100,11 +101,11 @@ TEST_CASE("the gradient is that of the mean over clean verified and attacked oth
     const auto context = [&](std::span<double> into) {
         return training_context<plain>(m, programs, pool, batch, {4, 0, 1, 9}, 3, 1. / 16, into);
     };
-    const objectives::soft objective(box{}, weak, {.partition = partition}, label_smoothed{.alpha = .2});
+    const objectives::soft objective(box{}, weak_pgd, {.partition = partition}, label_smoothed{.alpha = .2});
     auto state = objective.start<double>(d);
     const auto result = objective.differentiate(context(gradient), state);
 
-    auto attack = weak;
+    auto attack = weak_pgd;
     attack.seed += 3;
     const auto attacked = perturb(attack, m, batch.x, batch.y, {.ids = batch.ids, .epoch = 4});
     auto mixed = batch.x;
@@ -122,7 +123,7 @@ TEST_CASE("the gradient is that of the mean over clean verified and attacked oth
 
 TEST_CASE("the training set is certified once, with the weights that training starts from") {
     watcher seen;
-    train(objectives::soft(box{}, weak, {.certification_epsilon = radius}), 1, seen);
+    trained_bits(objectives::soft(box{}, weak_pgd, {.certification_epsilon = certified_radius}), 1, seen);
     const auto partition = partition_of(naturally_trained());
     using enum certificate;
     REQUIRE(share_of(partition, verified) > .1);
@@ -139,7 +140,7 @@ TEST_CASE("the training set is certified once, with the weights that training st
 
 TEST_CASE("recertify_every certifies again with the weights of that epoch") {
     watcher seen;
-    train(objectives::soft(box{}, weak, {.certification_epsilon = radius, .recertify_every = 2}), 1, seen);
+    trained_bits(objectives::soft(box{}, weak_pgd, {.certification_epsilon = certified_radius, .recertify_every = 2}), 1, seen);
     for (const std::size_t epoch : {0u, 1u, 2u, 3u})
         CHECK(seen.measures[epoch][0].value == share_of(partition_of(seen.weights[epoch / 2 * 2]), certificate::verified));
     CHECK(seen.measures[0][0].value != seen.measures[2][0].value);
@@ -148,7 +149,7 @@ TEST_CASE("recertify_every certifies again with the weights of that epoch") {
 TEST_CASE("certification and attack have an epsilon each") {
     const auto verified = [](double epsilon) {
         watcher seen;
-        train(objectives::soft(deep_poly{}, weak, {.certification_epsilon = epsilon}), 1, seen);
+        trained_bits(objectives::soft(deep_poly{}, weak_pgd, {.certification_epsilon = epsilon}), 1, seen);
         return seen.measures[0][0].value;
     };
     CHECK(verified(0) > verified(.1));
@@ -161,9 +162,9 @@ TEST_CASE("a model in double is certified and trained in double") {
     trainer(m, natural(), momentum, schedules::constant{}, settings).fit(all_data);
     basic_images<double> x(all_data.size(), all_data.x.each());
     std::copy(all_data.x.values().begin(), all_data.x.values().end(), x.values().begin());
-    const auto expected = certify<box>(m, x, all_data.y, linf_box{radius}).certified_accuracy();
-    trainer(m, objectives::soft(box{}, weak, {.certification_epsilon = radius}), momentum, schedules::constant{}, settings,
-            history)
+    const auto expected = certify<box>(m, x, all_data.y, linf_box{certified_radius}).certified_accuracy();
+    trainer(m, objectives::soft(box{}, weak_pgd, {.certification_epsilon = certified_radius}), momentum, schedules::constant{},
+            settings, history)
         .fit(all_data);
     CHECK(history.epochs.measure_column("verified") == std::vector<double>(4, expected));
     CHECK(expected > 0);
@@ -171,16 +172,16 @@ TEST_CASE("a model in double is certified and trained in double") {
 }
 
 TEST_CASE("soft training gives the same bits for any number of threads") {
-    const objectives::soft objective(deep_poly{}, weak, {.certification_epsilon = radius, .recertify_every = 1});
-    const auto once = train(objective, 1);
-    CHECK(train(objective, 2) == once);
-    CHECK(train(objective, 5) == once);
+    const objectives::soft objective(deep_poly{}, weak_pgd, {.certification_epsilon = certified_radius, .recertify_every = 1});
+    const auto once = trained_bits(objective, 1);
+    CHECK(trained_bits(objective, 2) == once);
+    CHECK(trained_bits(objective, 5) == once);
 }
 
 TEST_CASE("interrupted soft training goes on bit for bit with the partition it had", "[threads]") {
-    const objectives::soft objective(box{}, weak, {.certification_epsilon = radius, .recertify_every = 3});
+    const objectives::soft objective(box{}, weak_pgd, {.certification_epsilon = certified_radius, .recertify_every = 3});
     history_recorder whole_history;
-    const auto whole = train(objective, 1, whole_history);
+    const auto whole = trained_bits(objective, 1, whole_history);
     for (const std::size_t steps : {1u, 5u, 7u, 16u}) {
         const temporary_file file;
         struct stop_at {
@@ -191,9 +192,9 @@ TEST_CASE("interrupted soft training goes on bit for bit with the partition it h
             }
         };
         history_recorder first, history;
-        CHECK_THROWS_AS(train(objective, 2, first, checkpoint{.path = file.path}, stop_at{steps}), interrupted);
+        CHECK_THROWS_AS(trained_bits(objective, 2, first, checkpoint{.path = file.path}, stop_at{steps}), interrupted);
         interruption::clear();
-        CHECK(train(objective, 1, history, checkpoint{.path = file.path}) == whole);
+        CHECK(trained_bits(objective, 1, history, checkpoint{.path = file.path}) == whole);
         CHECK(history.epochs.measure_column("verified") == whole_history.epochs.measure_column("verified"));
         CHECK(history.epochs.measure_column("attacked") == whole_history.epochs.measure_column("attacked"));
     }
@@ -201,8 +202,8 @@ TEST_CASE("interrupted soft training goes on bit for bit with the partition it h
 
 TEST_CASE("a stop during certification leaves a checkpoint from which training goes on bit for bit") {
     const temporary_file file;
-    objectives::soft objective(box{}, weak, {.certification_epsilon = radius});
-    const auto whole = train(objective, 1);
+    objectives::soft objective(box{}, weak_pgd, {.certification_epsilon = certified_radius});
+    const auto whole = trained_bits(objective, 1);
     std::size_t reports = 0;
     objective.settings.progress = [&](std::size_t done, std::size_t total) {
         CHECK(total == 37);
@@ -210,36 +211,39 @@ TEST_CASE("a stop during certification leaves a checkpoint from which training g
         ++reports;
         interruption::request();
     };
-    CHECK_THROWS_AS(train(objective, 1, checkpoint{.path = file.path}), interrupted);
+    CHECK_THROWS_AS(trained_bits(objective, 1, checkpoint{.path = file.path}), interrupted);
     interruption::clear();
     CHECK(reports >= 1);
     objective.settings.progress = {};
-    CHECK(train(objective, 1, checkpoint{.path = file.path}) == whole);
+    CHECK(trained_bits(objective, 1, checkpoint{.path = file.path}) == whole);
 }
 
 TEST_CASE("a checkpoint of soft training with another domain, epsilon or partition is refused") {
     const temporary_file file;
-    train(objectives::soft(box{}, weak, {.certification_epsilon = radius}), 1, checkpoint{.path = file.path});
-    CHECK_THROWS_AS(
-        train(objectives::soft(deep_poly{}, weak, {.certification_epsilon = radius}), 1, checkpoint{.path = file.path}),
-        invalid_argument);
-    CHECK_THROWS_AS(train(objectives::soft(box{}, weak, {.certification_epsilon = .04}), 1, checkpoint{.path = file.path}),
+    trained_bits(objectives::soft(box{}, weak_pgd, {.certification_epsilon = certified_radius}), 1,
+                 checkpoint{.path = file.path});
+    CHECK_THROWS_AS(trained_bits(objectives::soft(deep_poly{}, weak_pgd, {.certification_epsilon = certified_radius}), 1,
+                                 checkpoint{.path = file.path}),
                     invalid_argument);
     CHECK_THROWS_AS(
-        train(
-            objectives::soft(box{}, weak, {.certification_epsilon = radius, .partition = std::vector(37, certificate::verified)}),
-            1, checkpoint{.path = file.path}),
+        trained_bits(objectives::soft(box{}, weak_pgd, {.certification_epsilon = .04}), 1, checkpoint{.path = file.path}),
         invalid_argument);
+    CHECK_THROWS_AS(trained_bits(objectives::soft(box{}, weak_pgd,
+                                                  {.certification_epsilon = certified_radius,
+                                                   .partition = std::vector(37, certificate::verified)}),
+                                 1, checkpoint{.path = file.path}),
+                    invalid_argument);
 }
 
 TEST_CASE("soft training refuses settings that mean nothing") {
-    auto broken = weak;
+    auto broken = weak_pgd;
     broken.steps = 0;
     CHECK_THROWS_AS(objectives::soft(box{}, broken).validate("test"), invalid_argument);
-    CHECK_THROWS_AS(objectives::soft(box{}, weak, {}, label_smoothed{.alpha = 2}).validate("test"), invalid_argument);
+    CHECK_THROWS_AS(objectives::soft(box{}, weak_pgd, {}, label_smoothed{.alpha = 2}).validate("test"), invalid_argument);
     for (const double epsilon : {-.1, 1.5, std::nan("")})
-        CHECK_THROWS_AS(objectives::soft(box{}, weak, {.certification_epsilon = epsilon}).validate("test"), invalid_argument);
-    CHECK_THROWS_AS(train(objectives::soft(box{}, weak, {.partition = std::vector(36, certificate::verified)}), 1), shape_error);
+        CHECK_THROWS_AS(objectives::soft(box{}, weak_pgd, {.certification_epsilon = epsilon}).validate("test"), invalid_argument);
+    CHECK_THROWS_AS(trained_bits(objectives::soft(box{}, weak_pgd, {.partition = std::vector(36, certificate::verified)}), 1),
+                    shape_error);
 }
 
 TEST_CASE("a history names the measures that it has") {

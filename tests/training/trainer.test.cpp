@@ -14,13 +14,6 @@ std::vector<float> trained(trainer_settings s, const dataset& d) {
     return bits(m);
 }
 
-struct stop_after {
-    std::size_t steps;
-    training_action step_end(const step_record& r) const {
-        return r.position.steps() + 1 == steps ? training_action::stop : training_action::go_on;
-    }
-};
-
 struct event_log {
     std::string events;
     void train_begin() { events += 'b'; }

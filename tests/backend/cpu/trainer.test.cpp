@@ -7,6 +7,7 @@
 #include "saddle/nn/pooling.hpp"
 #include "saddle/nn/residual.hpp"
 #include "saddle/nn/sequential.hpp"
+#include "saddle/testing/random_images.hpp"
 #include "support/catch.hpp"
 
 #include <numeric>
@@ -15,20 +16,13 @@ using namespace saddle;
 
 namespace {
 
-images random_images(std::size_t count, extents each) {
-    images x(count, each);
-    const random_stream draws({.seed = 3});
-    for (std::size_t i = 0; i < x.values().size(); ++i) x.values()[i] = draws.uniform(0, i);
-    return x;
-}
-
 /// Weight gradient and buffers after one pass over `count` images with `threads` threads.
 template <class Network, class Shape>
 std::pair<std::vector<float>, std::vector<float>> differentiate(std::size_t count, std::size_t threads) {
     worker_pool pool(threads);
     model<Network, Shape, backend::cpu> m(7);
     backend::cpu::trainer_program<float> program(m.structure(), pool);
-    const auto x = random_images(count, Shape::value);
+    const auto x = testing::random_images<float>(count, Shape::value);
     std::vector<std::uint64_t> ids(count);
     std::iota(ids.begin(), ids.end(), 5);
     std::vector<float> gradient(m.parameters().size());
@@ -60,7 +54,7 @@ TEST_CASE("dropout draws anew for every step and the same for the same step", "[
     using network = sequential<flatten, dropout, linear<3>>;
     model<network, shape<1, 4, 4>, backend::cpu> m;
     backend::cpu::trainer_program<float> program(m.structure(), pool);
-    const auto x = random_images(5, {1, 4, 4});
+    const auto x = testing::random_images<float>(5, {1, 4, 4});
     const std::vector<std::uint64_t> ids{1, 2, 3, 4, 5};
     const auto logits_at = [&](std::uint32_t step) {
         std::vector<float> seen, gradient(m.parameters().size());
@@ -81,7 +75,7 @@ TEST_CASE("running statistics stay where they are when asked", "[backend]") {
     worker_pool pool(1);
     model<sequential<conv2d<16, 1>, batch_norm, flatten, linear<2>>, shape<1, 2, 2>, backend::cpu> m;
     backend::cpu::trainer_program<float> program(m.structure(), pool);
-    const auto x = random_images(4, {1, 2, 2});
+    const auto x = testing::random_images<float>(4, {1, 2, 2});
     const std::vector<std::uint64_t> ids{0, 1, 2, 3};
     std::vector<float> gradient(m.parameters().size());
     const std::vector<float> before(m.buffers().begin(), m.buffers().end());
