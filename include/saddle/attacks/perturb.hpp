@@ -52,16 +52,13 @@ inline constexpr bool can_run = requires(const A& a, const P& program, const bas
 }
 || requires { typename A::template runner<std::remove_cvref_t<decltype(std::declval<const P&>().make_session())>>; };
 
-template <class A, class T>
-void require_valid_run(const A& attack, std::size_t classes, const basic_images<T>& x, const labels& y,
-                       const run_settings& settings) {
+/// The checks of a run that are the same for every attack; `least_classes` is what the attack, called `name`, needs.
+template <class T>
+void require_valid_run(std::string_view name, target_rule targets, std::size_t least_classes, std::size_t classes,
+                       const basic_images<T>& x, const labels& y, const run_settings& settings) {
     constexpr std::string_view where = "perturb";
-    attack.validate(where);
     require<data_error>(!x.empty(), where, "number of images", "at least 1", x.size());
-    std::size_t least = 2;
-    if constexpr (requires { attack.loss.name; }) least = least_classes(attack.loss, attack.targeted());
-    if constexpr (requires { attack.least_classes(); }) least = attack.least_classes();
-    require(classes >= least, where, text("classes of the model for ", attack.name), text("at least ", least), classes);
+    require(classes >= least_classes, where, text("classes of the model for ", name), text("at least ", least_classes), classes);
     require_valid_images(x, where);
     require_valid_labels(y, x.size(), classes, where);
     const auto fits = [&](std::size_t size, std::string_view what) {
@@ -74,11 +71,29 @@ void require_valid_run(const A& attack, std::size_t classes, const basic_images<
     fits(settings.gradients_spent.size(), "number of gradients_spent");
     for (const double e : settings.epsilons) require_epsilon(e, where);
     for (const double s : settings.step_sizes) require(s > 0 && s <= 1e6, where, "step_sizes", "numbers in (0, 1e6]", s);
-    if (attack.targets == target_rule::given)
+    if (targets == target_rule::given)
         require_valid_labels(labels(settings.targets.begin(), settings.targets.end()), x.size(), classes, "perturb: targets");
     else
         require(settings.targets.empty(), where, "run_settings::targets", "none unless the attack's targets are `given`",
                 settings.targets.size());
+}
+
+/// The smallest number of classes that an attack's rule, or its loss, makes sense for.
+template <class A>
+std::size_t least_classes_for(const A& attack) {
+    if constexpr (requires { attack.least_classes(); })
+        return attack.least_classes();
+    else if constexpr (requires { attack.loss.name; })
+        return least_classes(attack.loss, attack.targeted());
+    else
+        return 2;
+}
+
+template <class T>
+void measure_distances(const basic_images<T>& x, attack_result<T>& result) {
+    result.distances.resize(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i)
+        result.distances[i] = measure_perturbation(x[i], std::span<const T>(result.adversarial[i]), x.each());
 }
 
 template <class A, class P, class T>
@@ -88,7 +103,8 @@ attack_result<T> run_attack(const A& attack, const P& program, const basic_image
                   "saddle: this attack has no `template <class Session> runner` with step and finish, and no run of "
                   "its own (docs/attacks.md)");
     require_fitting_images(program, x, "perturb");
-    require_valid_run(attack, program.classes(), x, y, settings);
+    attack.validate("perturb");
+    require_valid_run(attack.name, attack.targets, least_classes_for(attack), program.classes(), x, y, settings);
     if constexpr (requires { attack.run(program, x, y, pool, settings); }) {
         return attack.run(program, x, y, pool, settings);
     } else if constexpr (can_run<A, P, T>) {
@@ -98,9 +114,7 @@ attack_result<T> run_attack(const A& attack, const P& program, const basic_image
             ran = program.run_whole(attack, x, y, settings, result);
         if (!ran) lane_driver<A, P, T>(attack, program, x, y, settings, result).run(pool);
         if (settings.examples_only) return result;
-        result.distances.resize(x.size());
-        for (std::size_t i = 0; i < x.size(); ++i)
-            result.distances[i] = measure_perturbation(x[i], std::span<const T>(result.adversarial[i]), x.each());
+        measure_distances(x, result);
         if (settings.verify) reject_unconfirmed(result, program, attack.projection, x, y, pool, settings);
         return result;
     }
