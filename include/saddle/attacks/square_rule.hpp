@@ -27,8 +27,8 @@ struct square_proposal {
     [[nodiscard]] bool bit(std::size_t element) const { return draws.bits(id, element) >> 31; }
 };
 
-/// What of the Square attack depends on the norm. `start` and `propose` write lane l of z; `settle` makes that lane of z and of the
-/// best images equal again, whichever won. Between them, `place` brings all lanes of z into ball and range.
+/// What of the Square attack depends on the norm. `start` and `propose` write lane l of z, `propose` returns false if that is its
+/// best image again; `settle` makes that lane of z and of the best images equal again, whichever won. Between them, `place` brings all lanes of z into ball and range.
 template <class Projection, class V>
 class square_rule;
 
@@ -58,12 +58,17 @@ public:
             z[i] = p.bit(c * image_.width + column) ? high_[i] : low_[i];
         });
     }
-    void propose(std::size_t l, const square_proposal& p, const T*, T* z) {
+    bool propose(std::size_t l, const square_proposal& p, const T* best, T* z) {
         window_[l] = {p.place(0, 0, image_.height), p.place(0, 1, image_.width), p.size, p.size};
+        bool differs = false;
         for (std::size_t c = 0; c < image_.channels; ++c) {
             const auto& end = p.positive(c) ? high_ : low_;
-            for_channel(l, c, [&](std::size_t, std::size_t, std::size_t i) { z[i] = end[i]; });
+            for_channel(l, c, [&](std::size_t, std::size_t, std::size_t i) {
+                z[i] = end[i];
+                differs = differs || z[i] != best[i];
+            });
         }
+        return differs;
     }
     void place(const T*, T*) const {}
     void settle(std::size_t l, const T* from, T* to) const {
@@ -130,7 +135,7 @@ public:
         }
         write(l, z);
     }
-    void propose(std::size_t l, const square_proposal& p, const T* best, T* z) {
+    bool propose(std::size_t l, const square_proposal& p, const T* best, T* z) {
         const std::size_t s = p.size, elements = image_.size();
         const std::size_t top = p.place(0, 0, image_.height), left = p.place(0, 1, image_.width);
         const std::size_t other_top = p.place(1, 0, image_.height), other_left = p.place(1, 1, image_.width);
@@ -161,6 +166,7 @@ public:
             for_square(c, top, left, s, [&](std::size_t i, std::size_t j, double& d) { d = length * fresh_[i * s + j]; });
         }
         write(l, z);
+        return true;
     }
     /// z = nearest point of ball and range to the proposals in `from`.
     void place(const T* from, T* z) const { ball_.project(from, z); }

@@ -93,13 +93,16 @@ private:
             else
                 rule_.settle(l, best_.data(), z_.data());
             at.started = true;
-            if (at.query++ == attack_.queries) {
-                at.query = 0;
-                at.started = false;
-                if (++at.restart == attack_.restarts) job_->phase[l] = lane_phase::ended;
-            }
+            next_query(l);
         }
         if (record_.succeeded(l)) job_->phase[l] = lane_phase::ended;
+    }
+    void next_query(std::size_t l) {
+        auto& at = at_[l];
+        if (at.query++ < attack_.queries) return;
+        at.query = 0;
+        at.started = false;
+        if (++at.restart == attack_.restarts) job_->phase[l] = lane_phase::ended;
     }
     /// What each lane asks about next.
     void propose() {
@@ -107,24 +110,27 @@ private:
         if (rule_type::odd_sizes) std::copy(best_.begin(), best_.end(), proposed_.begin());
         bool any = false;
         for (std::size_t l = 0; l < lanes; ++l) {
-            if (!job_->running(l)) continue;
-            const auto& at = at_[l];
-            any = true;
-            draw_key key{.seed = attack_.seed,
-                         .purpose = purpose::sample,
-                         .epoch = job_->settings->epoch,
-                         .restart = static_cast<std::uint32_t>(at.restart),
-                         .step = static_cast<std::uint32_t>(at.query)};
-            if (!at.started) key.purpose = purpose::random_start;
-            square_proposal p{random_stream(key), job_->ids[l], 0, attack_.profile};
-            if (!at.started) {
-                rule_.start(l, p, to);
-            } else {
-                p.size = sizes_[attack_.halvings(at.query - 1)];
-                rule_.propose(l, p, best_.data(), to);
-            }
+            while (job_->running(l) && !propose(l, to)) next_query(l);
+            any = any || job_->running(l);
         }
         if (any) rule_.place(proposed_.data(), z_.data());
+    }
+    /// Lane l's image in `to`. False when it is the best one again: the answer is known, and the proposal would be dropped.
+    bool propose(std::size_t l, T* to) {
+        const auto& at = at_[l];
+        draw_key key{.seed = attack_.seed,
+                     .purpose = purpose::sample,
+                     .epoch = job_->settings->epoch,
+                     .restart = static_cast<std::uint32_t>(at.restart),
+                     .step = static_cast<std::uint32_t>(at.query)};
+        if (!at.started) key.purpose = purpose::random_start;
+        square_proposal p{random_stream(key), job_->ids[l], 0, attack_.profile};
+        if (!at.started) {
+            rule_.start(l, p, to);
+            return true;
+        }
+        p.size = sizes_[attack_.halvings(at.query - 1)];
+        return rule_.propose(l, p, best_.data(), to) || RandomizedSession<S>;
     }
 
     const Attack& attack_;
