@@ -22,6 +22,13 @@ TEST_CASE("predict returns the model's own logits in the images' order", "[attac
     }
 }
 
+TEST_CASE("predict makes a pool of its own where none is passed", "[attacks][predict]") {
+    const auto model = toy_linear();
+    const auto x = random_images(37, toy_shape);
+    worker_pool pool(2);
+    CHECK(same_bits<float>(predict(model, x).logits, predict(model, x, pool).logits));
+}
+
 TEST_CASE("NaN logits are no prediction and no success of anyone", "[attacks][predict][pitfalls]") {
     const auto inner = toy_linear();
     const partly_broken<testing::linear_model<3>> model{&inner};

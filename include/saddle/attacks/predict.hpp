@@ -99,4 +99,11 @@ predictions<T> predict(const M& model, const basic_images<T>& x, worker_pool& po
         return with_program(model, [&](const auto& program) { return detail::run_prediction(program, x, pool, settings); });
 }
 
+/// The same with a pool of its own, of settings.threads threads.
+template <class M, class T>
+predictions<T> predict(const M& model, const basic_images<T>& x, const run_settings& settings = {}) {
+    worker_pool pool(settings.threads);
+    return predict(model, x, pool, settings);
+}
+
 }  // namespace saddle
