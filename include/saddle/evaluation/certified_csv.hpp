@@ -5,7 +5,7 @@
 namespace saddle {
 
 /// The report's certified rows as CSV (RFC 4180, CRLF): a header, then one line per model, domain and epsilon. Shares lie in [0,1].
-[[nodiscard]] inline std::string certified_csv_text(const report& r) {
+[[nodiscard, gnu::cold]] inline std::string certified_csv_text(const report& r) {
     std::string out = "data,model,domain,soundness,epsilon,settings,examples,clean_correct,clean_accuracy,verified,certified_"
                       "accuracy,confidence,"
                       "certified_lower,certified_upper,certified_wilson_lower,certified_wilson_upper,attacked_accuracy,seconds,"
@@ -38,7 +38,7 @@ namespace saddle {
 
 /// The brackets of all certified models as CSV: a header, then one line per model and correctly classified example; the last field is
 /// empty where no attack changed the class.
-[[nodiscard]] inline std::string bracket_csv_text(const report& r) {
+[[nodiscard, gnu::cold]] inline std::string bracket_csv_text(const report& r) {
     std::string out = "data,model,example,proved,broken\r\n";
     for (const auto& list : brackets_of(r))
         for (const auto& b : list.brackets)

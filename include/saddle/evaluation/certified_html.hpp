@@ -6,7 +6,7 @@
 namespace saddle::detail {
 
 /// The report's section on certification: accuracies, and per example what is proved and what is broken.
-inline std::string html_certification(const report& r) {
+[[gnu::cold]] inline std::string html_certification(const report& r) {
     if (r.certified.empty() && r.radii.empty()) return "";
     html_table results;
     results.head({"domain", "soundness", "epsilon", "clean", "certified accuracy", "accuracy under attack", "time an example"},

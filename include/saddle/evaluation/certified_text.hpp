@@ -7,7 +7,7 @@ namespace saddle {
 namespace detail {
 
 /// "12 examples: proved up to 0.03 (median), broken from 0.1 (median of 5)".
-inline std::string bracket_summary(const bracket_list& list) {
+[[gnu::cold]] inline std::string bracket_summary(const bracket_list& list) {
     std::vector<double> proved, broken;
     for (const auto& b : list.brackets) {
         proved.push_back(b.proved);
@@ -25,7 +25,7 @@ inline std::string bracket_summary(const bracket_list& list) {
 
 /// The report's section on certification as text, nothing if there is none: a line per model, domain and epsilon, with the lowest
 /// accuracy under Linf attacks of that epsilon; then each model's brackets in a sentence.
-inline void write_certification(const report& r, std::ostream& out, std::size_t width) {
+[[gnu::cold]] inline void write_certification(const report& r, std::ostream& out, std::size_t width) {
     if (r.certified.empty() && r.radii.empty()) return;
     out << '\n';
     const double confidence = r.certified.empty() ? .95 : r.certified.front().certified.confidence;

@@ -29,17 +29,17 @@ struct bracket_list {
 namespace detail {
 
 /// 'v', 'u' or 'm', as in partition files.
-[[nodiscard]] inline char letter_of(certificate c) {
+[[nodiscard, gnu::cold]] inline char letter_of(certificate c) {
     return c == certificate::verified ? 'v' : c == certificate::unverified ? 'u' : 'm';
 }
 /// Throws invalid_argument for another letter.
-[[nodiscard]] inline certificate certificate_of(char letter) {
+[[nodiscard, gnu::cold]] inline certificate certificate_of(char letter) {
     require(letter == 'v' || letter == 'u' || letter == 'm', "certificate_of", "letter", "v, u or m", letter);
     return letter == 'v' ? certificate::verified : letter == 'u' ? certificate::unverified : certificate::misclassified;
 }
 
 /// Models that something was proven of, in order of appearance.
-[[nodiscard]] inline std::vector<std::string> certified_models(const report& r) {
+[[nodiscard, gnu::cold]] inline std::vector<std::string> certified_models(const report& r) {
     std::vector<std::string> names;
     const auto add = [&](const std::string& name) {
         if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
@@ -52,7 +52,7 @@ namespace detail {
 }  // namespace detail
 
 /// The lowest robust accuracy that an Linf attack reached on a model at this very epsilon; no examples if there was none.
-[[nodiscard]] inline accuracy attacked_accuracy(const report& r, const std::string& model, double epsilon) {
+[[nodiscard, gnu::cold]] inline accuracy attacked_accuracy(const report& r, const std::string& model, double epsilon) {
     accuracy lowest;
     for (const auto& row : r.rows)
         if (row.model == model && row.norm == "Linf" && row.epsilon == epsilon &&
@@ -63,7 +63,7 @@ namespace detail {
 
 /// For every certified model the bracket of each correctly classified example: the largest radius proven by any domain, and the
 /// smallest epsilon at which an Linf attack of the report, on as many examples, changed its class.
-[[nodiscard]] inline std::vector<bracket_list> brackets_of(const report& r) {
+[[nodiscard, gnu::cold]] inline std::vector<bracket_list> brackets_of(const report& r) {
     std::vector<bracket_list> lists;
     for (const auto& model : detail::certified_models(r)) {
         std::size_t count = 0;
@@ -97,7 +97,7 @@ namespace detail {
 }
 
 /// Sentences that a reader must see: examples that are proven and broken at one radius.
-[[nodiscard]] inline std::vector<std::string> bracket_notes(const report& r) {
+[[nodiscard, gnu::cold]] inline std::vector<std::string> bracket_notes(const report& r) {
     std::vector<std::string> notes;
     for (const auto& list : brackets_of(r))
         if (const std::size_t n = list.contradictions(); n > 0)
@@ -108,7 +108,7 @@ namespace detail {
 }
 
 /// Certified accuracy against epsilon beside the lowest accuracy under attack, a chart a model; for models with several radii.
-[[nodiscard]] inline std::vector<chart> certified_charts(const report& r) {
+[[nodiscard, gnu::cold]] inline std::vector<chart> certified_charts(const report& r) {
     std::vector<chart> charts;
     const auto models = detail::certified_models(r);
     for (const auto& model : models) {

@@ -60,7 +60,7 @@ inline std::string color_class(const curve& c, std::size_t order) {
 }
 inline std::string dash_class(const curve& c) { return std::to_string(std::max(0, c.dash) % chart_dashes); }
 
-inline chart_frame frame_of(const chart& c) {
+[[gnu::cold]] inline chart_frame frame_of(const chart& c) {
     constexpr double infinite = std::numeric_limits<double>::infinity();
     double x_low = infinite, x_high = -infinite, y_low = infinite, y_high = -infinite;
     for (const auto& line : c.curves) {
@@ -81,18 +81,18 @@ inline chart_frame frame_of(const chart& c) {
     return frame;
 }
 
-inline std::string svg_line(const std::string& kind, const std::string& x1, const std::string& y1, const std::string& x2,
-                            const std::string& y2) {
+[[gnu::cold]] inline std::string svg_line(const std::string& kind, const std::string& x1, const std::string& y1,
+                                          const std::string& x2, const std::string& y2) {
     return "<line class=\"" + kind + "\" x1=\"" + x1 + "\" y1=\"" + y1 + "\" x2=\"" + x2 + "\" y2=\"" + y2 + "\"/>";
 }
-inline std::string svg_text(double x, double y, const std::string& anchor, const std::string& content,
-                            const std::string& more = "") {
+[[gnu::cold]] inline std::string svg_text(double x, double y, const std::string& anchor, const std::string& content,
+                                          const std::string& more = "") {
     return html_element("text",
                         "x=\"" + fixed_text(x, 1) + "\" y=\"" + fixed_text(y, 1) + "\" text-anchor=\"" + anchor + '"' + more,
                         escape_html(content));
 }
 
-inline std::string svg_axes(const chart& c, const chart_frame& f) {
+[[gnu::cold]] inline std::string svg_axes(const chart& c, const chart_frame& f) {
     std::string out;
     const auto tick = [](double v, double step) { return short_text(std::abs(v) < step * 1e-6 ? 0 : v, 6); };
     for (int i = 0; i <= 40; ++i) {
@@ -116,7 +116,7 @@ inline std::string svg_axes(const chart& c, const chart_frame& f) {
     return out + svg_text(13, middle, "middle", c.y_label, " transform=\"rotate(-90 13 " + fixed_text(middle, 1) + ")\"");
 }
 
-inline std::string svg_curve(const chart& c, const curve& line, const chart_frame& f) {
+[[gnu::cold]] inline std::string svg_curve(const chart& c, const curve& line, const chart_frame& f) {
     std::string path, bars, dots;
     const auto value = [&](double v) { return c.share ? percent_text(v) + " %" : short_text(v, 4); };
     bool drawing = false;
@@ -145,7 +145,7 @@ inline std::string svg_curve(const chart& c, const curve& line, const chart_fram
 /// The chart as one SVG element for an HTML page with chart_style: axes, a grid, a line with points per curve, bars for
 /// intervals, and a tooltip per point. Points that are not finite are gaps. Throws shape_error for a curve whose vectors differ
 /// in length.
-[[nodiscard]] inline std::string line_chart(const chart& c) {
+[[nodiscard, gnu::cold]] inline std::string line_chart(const chart& c) {
     const auto frame = detail::frame_of(c);
     std::string body = detail::svg_axes(c, frame);
     for (std::size_t i = 0; i < c.curves.size(); ++i)
@@ -156,7 +156,7 @@ inline std::string svg_curve(const chart& c, const curve& line, const chart_fram
 }
 
 /// The legend of a chart as an HTML list.
-[[nodiscard]] inline std::string chart_legend(const chart& c) {
+[[nodiscard, gnu::cold]] inline std::string chart_legend(const chart& c) {
     std::string items;
     for (std::size_t i = 0; i < c.curves.size(); ++i) {
         const auto& line = c.curves[i];

@@ -4,7 +4,7 @@
 namespace saddle {
 
 /// `s` as text of an HTML or SVG element or attribute: printable, with < > & " ' escaped.
-[[nodiscard]] inline std::string escape_html(std::string_view s) {
+[[nodiscard, gnu::cold]] inline std::string escape_html(std::string_view s) {
     std::string out;
     for (const char c : printable(s)) {
         switch (c) {
@@ -31,8 +31,8 @@ namespace saddle {
 }
 
 /// "<name attributes>content</name>"; attributes and content are HTML already.
-[[nodiscard]] inline std::string html_element(const std::string& name, const std::string& attributes,
-                                              const std::string& content) {
+[[nodiscard, gnu::cold]] inline std::string html_element(const std::string& name, const std::string& attributes,
+                                                         const std::string& content) {
     return '<' + name + (attributes.empty() ? "" : " ") + attributes + '>' + content + "</" + name + '>';
 }
 

@@ -5,19 +5,19 @@
 
 namespace saddle::detail {
 
-inline std::string html_section(const std::string& title, const std::string& about, const std::string& content) {
+[[gnu::cold]] inline std::string html_section(const std::string& title, const std::string& about, const std::string& content) {
     return html_element("section", "",
                         html_element("h2", "", title) + (about.empty() ? "" : html_element("p", "class=\"about\"", about)) +
                             content) +
            '\n';
 }
 
-inline std::string html_range(const accuracy& a) {
+[[gnu::cold]] inline std::string html_range(const accuracy& a) {
     if (a.examples == 0) return "";
     const auto ends = a.exact_interval();
     return percent_text(ends.lower) + " – " + percent_text(ends.upper);
 }
-inline std::string html_share(const accuracy& a) {
+[[gnu::cold]] inline std::string html_share(const accuracy& a) {
     return a.examples == 0 ? "–" : "<b>" + percent_text(a.share()) + " %</b><small>" + html_range(a) + "</small>";
 }
 

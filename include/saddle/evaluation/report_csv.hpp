@@ -5,7 +5,7 @@
 namespace saddle {
 
 /// One field of a CSV line (RFC 4180): quoted when it holds a comma, a quote or a line end; quotes are doubled.
-[[nodiscard]] inline std::string csv_field(const std::string& s) {
+[[nodiscard, gnu::cold]] inline std::string csv_field(const std::string& s) {
     if (s.find_first_of(",\"\r\n") == std::string::npos) return s;
     std::string out = "\"";
     for (const char c : s) out += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -16,14 +16,14 @@ namespace saddle {
 [[nodiscard]] inline std::string csv_number(double value) { return std::isfinite(value) ? exact_text(value) : ""; }
 
 /// The fields as a line of CSV, its end included.
-[[nodiscard]] inline std::string csv_line(const std::vector<std::string>& fields) {
+[[nodiscard, gnu::cold]] inline std::string csv_line(const std::vector<std::string>& fields) {
     std::string out;
     for (std::size_t i = 0; i < fields.size(); ++i) out += (i ? "," : "") + csv_field(fields[i]);
     return out + "\r\n";
 }
 
 /// The report's rows as CSV (RFC 4180, CRLF): a header, then one line per model, attack and epsilon. Shares lie in [0,1].
-[[nodiscard]] inline std::string csv_text(const report& r) {
+[[nodiscard, gnu::cold]] inline std::string csv_text(const report& r) {
     std::string out =
         "data,model,attack,norm,epsilon,settings,examples,clean_correct,clean_accuracy,robust_correct,robust_accuracy,confidence,"
         "robust_lower,robust_upper,robust_wilson_lower,robust_wilson_upper,successes,rejected,invalid_logits,"

@@ -11,7 +11,7 @@ namespace saddle {
 
 namespace detail {
 
-inline std::string html_header(const report& r) {
+[[gnu::cold]] inline std::string html_header(const report& r) {
     std::string lead = escape_html(r.data_name.empty() ? "Data" : r.data_name) + ", " + count_text(r.data_size) + " examples";
     if (r.image.size() > 0) lead += text(" of ", r.image.channels, " × ", r.image.height, " × ", r.image.width);
     if (r.classes > 0) lead += text(" in ", r.classes, " classes");
@@ -38,7 +38,7 @@ inline std::string html_header(const report& r) {
 }
 
 /// A card per model: what it is, then clean and robust accuracy at the summary's epsilon as bars.
-inline std::string html_cards(const report& r) {
+[[gnu::cold]] inline std::string html_cards(const report& r) {
     const double epsilon = summary_epsilon(r);
     std::string cards;
     const auto names = model_names(r);
@@ -76,7 +76,7 @@ inline std::string html_cards(const report& r) {
     return html_section("Summary", about, html_element("div", "class=\"cards\"", cards));
 }
 
-inline std::string html_charts(const report& r) {
+[[gnu::cold]] inline std::string html_charts(const report& r) {
     std::string figures;
     for (const auto& group : {epsilon_charts(r), certified_charts(r), iteration_charts(r), r.charts})
         for (const auto& c : group)
@@ -88,7 +88,7 @@ inline std::string html_charts(const report& r) {
 }
 
 /// Robust accuracy, one line per model and attack, one column per epsilon; nothing for a single epsilon.
-inline std::string html_overview(const report& r) {
+[[gnu::cold]] inline std::string html_overview(const report& r) {
     auto epsilons = distinct(r.rows, [](const auto& row) { return row.epsilon; });
     std::erase_if(epsilons, [](double e) { return !std::isfinite(e); });
     std::sort(epsilons.begin(), epsilons.end());
@@ -112,7 +112,7 @@ inline std::string html_overview(const report& r) {
     return html_section("Robust accuracy", "In per cent of all examples, for every bound on the perturbation.", table.finish());
 }
 
-inline std::string html_rows(const report& r) {
+[[gnu::cold]] inline std::string html_rows(const report& r) {
     if (r.rows.empty()) return html_section("Results", "No attacks were run.", "");
     html_table results;
     results.head({"attack", "norm", "epsilon", "robust accuracy", "successes", "loss", "mean L∞", "mean L2", "mean L1", "mean L0",
@@ -142,7 +142,7 @@ inline std::string html_rows(const report& r) {
                             html_element("details", "", "<summary>Settings of every attack</summary>" + settings.finish()));
 }
 
-inline std::string html_pictures(const report& r) {
+[[gnu::cold]] inline std::string html_pictures(const report& r) {
     std::string figures;
     for (const auto& grid : r.pictures) {
         std::string head, body;
@@ -173,7 +173,7 @@ inline std::string html_pictures(const report& r) {
                                           html_element("div", "class=\"pictures\"", figures));
 }
 
-inline std::string html_comparisons(const report& r) {
+[[gnu::cold]] inline std::string html_comparisons(const report& r) {
     if (r.comparisons.empty()) return "";
     html_table table;
     table.head({"compared", "first model", "second model", "both right", "only first", "only second", "neither", "p-value"}, 3);
@@ -186,7 +186,7 @@ inline std::string html_comparisons(const report& r) {
                         table.finish());
 }
 
-inline std::string html_notes(const report& r) {
+[[gnu::cold]] inline std::string html_notes(const report& r) {
     std::string items;
     for (const auto& note : r.notes) items += html_element("li", "", escape_html(note));
     return items.empty()
@@ -212,7 +212,7 @@ inline constexpr const char* html_method =
 
 /// The report as one page of HTML that needs nothing else: style, charts (SVG) and pictures (PNG in base64) are inside, no
 /// script, no address of any other place. Throws shape_error for a chart or picture whose sizes do not fit.
-[[nodiscard]] inline std::string html_text(const report& r) {
+[[nodiscard, gnu::cold]] inline std::string html_text(const report& r) {
     using namespace detail;
     return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
            "content=\"width=device-width,initial-scale=1\">\n" +

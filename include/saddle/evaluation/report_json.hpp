@@ -12,13 +12,13 @@ namespace detail {
 /// Member order is kept, so that the file reads like the report.
 using json = nlohmann::ordered_json;
 
-inline json to_json(double v) { return std::isfinite(v) ? json(v) : json(nullptr); }
-inline json to_json(const std::vector<double>& values) {
+[[gnu::cold]] inline json to_json(double v) { return std::isfinite(v) ? json(v) : json(nullptr); }
+[[gnu::cold]] inline json to_json(const std::vector<double>& values) {
     json out = json::array();
     for (const double v : values) out.push_back(to_json(v));
     return out;
 }
-inline json to_json(const std::vector<setting>& settings) {
+[[gnu::cold]] inline json to_json(const std::vector<setting>& settings) {
     json out = json::object();
     for (const auto& s : settings)
         out[s.name] = std::visit(
@@ -31,7 +31,7 @@ inline json to_json(const std::vector<setting>& settings) {
             s.value);
     return out;
 }
-inline json to_json(const accuracy& a) {
+[[gnu::cold]] inline json to_json(const accuracy& a) {
     const auto exact = a.exact_interval(), score = a.score_interval();
     return {{"correct", a.correct},
             {"examples", a.examples},
@@ -40,8 +40,8 @@ inline json to_json(const accuracy& a) {
             {"clopper_pearson", {exact.lower, exact.upper}},
             {"wilson", {score.lower, score.upper}}};
 }
-inline json to_json(const sample_summary& s) { return {{"mean", to_json(s.mean)}, {"median", to_json(s.median)}}; }
-inline json to_json(const model_summary& m) {
+[[gnu::cold]] inline json to_json(const sample_summary& s) { return {{"mean", to_json(s.mean)}, {"median", to_json(s.median)}}; }
+[[gnu::cold]] inline json to_json(const model_summary& m) {
     return {{"name", m.name},
             {"network", m.network},
             {"parameters", m.parameters},
@@ -50,7 +50,7 @@ inline json to_json(const model_summary& m) {
             {"training_seconds", to_json(m.training_seconds)},
             {"settings", to_json(m.settings)}};
 }
-inline json to_json(const attack_row& row) {
+[[gnu::cold]] inline json to_json(const attack_row& row) {
     std::string survived;
     for (const auto s : row.survived) survived += s ? '1' : '0';
     const auto& d = row.distortion;
@@ -72,12 +72,12 @@ inline json to_json(const attack_row& row) {
             {"seconds", to_json(row.seconds)},
             {"survived", survived}};
 }
-inline json to_json(const paired_comparison& c) {
+[[gnu::cold]] inline json to_json(const paired_comparison& c) {
     return {{"first", c.first},     {"second", c.second},           {"setting", c.setting},
             {"both", c.both},       {"only_first", c.only_first},   {"only_second", c.only_second},
             {"neither", c.neither}, {"p_value", to_json(c.p_value)}};
 }
-inline json to_json(const chart& c) {
+[[gnu::cold]] inline json to_json(const chart& c) {
     json curves = json::array();
     for (const auto& line : c.curves)
         curves.push_back({{"name", line.name},
@@ -88,7 +88,7 @@ inline json to_json(const chart& c) {
     return {{"title", c.title},     {"caption", c.caption}, {"x_label", c.x_label},
             {"y_label", c.y_label}, {"share", c.share},     {"curves", curves}};
 }
-inline json to_json(const certified_row& row) {
+[[gnu::cold]] inline json to_json(const certified_row& row) {
     std::string letters;
     for (const auto c : row.status) letters += letter_of(c);
     return {{"model", row.model},
@@ -101,7 +101,7 @@ inline json to_json(const certified_row& row) {
             {"seconds", to_json(row.seconds)},
             {"status", letters}};
 }
-inline json to_json(const certified_radii& r) {
+[[gnu::cold]] inline json to_json(const certified_radii& r) {
     return {{"model", r.model},
             {"domain", r.domain},
             {"soundness", r.level},
@@ -110,7 +110,7 @@ inline json to_json(const certified_radii& r) {
             {"seconds", to_json(r.seconds)},
             {"radius", to_json(r.radius)}};
 }
-inline json to_json(const bracket_list& b) {
+[[gnu::cold]] inline json to_json(const bracket_list& b) {
     json list = json::array();
     for (const auto& one : b.brackets)
         list.push_back({{"example", one.example}, {"proved", to_json(one.proved)}, {"broken", to_json(one.broken)}});
@@ -127,7 +127,7 @@ json to_json_array(const std::vector<T>& items) {
 
 /// The report as JSON (UTF-8): all settings, the seed and, per attack, which examples survived; numbers read back exactly, those
 /// that are not finite become null, invalid UTF-8 becomes U+FFFD. Pictures and the charts drawn from the rows are left out.
-[[nodiscard]] inline std::string json_text(const report& r) {
+[[nodiscard, gnu::cold]] inline std::string json_text(const report& r) {
     using detail::to_json, detail::to_json_array;
     const detail::json all{{"format", "saddle report"},
                            {"format_version", 1},

@@ -5,13 +5,13 @@ namespace saddle {
 
 namespace detail {
 
-inline double number_of(const json& j) { return j.is_null() ? not_measured : j.get<double>(); }
-inline std::vector<double> numbers_of(const json& j) {
+[[gnu::cold]] inline double number_of(const json& j) { return j.is_null() ? not_measured : j.get<double>(); }
+[[gnu::cold]] inline std::vector<double> numbers_of(const json& j) {
     std::vector<double> out;
     for (const auto& v : j) out.push_back(number_of(v));
     return out;
 }
-inline std::vector<setting> settings_of(const json& j) {
+[[gnu::cold]] inline std::vector<setting> settings_of(const json& j) {
     std::vector<setting> out;
     for (const auto& [name, v] : j.items()) {
         if (v.is_boolean())
@@ -25,13 +25,13 @@ inline std::vector<setting> settings_of(const json& j) {
     }
     return out;
 }
-inline accuracy accuracy_of(const json& j) {
+[[gnu::cold]] inline accuracy accuracy_of(const json& j) {
     accuracy a{j.at("correct").get<std::size_t>(), j.at("examples").get<std::size_t>(), j.at("confidence").get<double>()};
     require_proportion(a.correct, a.examples, a.confidence, "accuracy");
     return a;
 }
-inline sample_summary summary_of(const json& j) { return {number_of(j.at("mean")), number_of(j.at("median"))}; }
-inline model_summary model_of(const json& j) {
+[[gnu::cold]] inline sample_summary summary_of(const json& j) { return {number_of(j.at("mean")), number_of(j.at("median"))}; }
+[[gnu::cold]] inline model_summary model_of(const json& j) {
     return {j.at("name"),
             j.at("network"),
             j.at("training"),
@@ -40,7 +40,7 @@ inline model_summary model_of(const json& j) {
             number_of(j.at("training_seconds")),
             settings_of(j.at("settings"))};
 }
-inline attack_row row_of(const json& j) {
+[[gnu::cold]] inline attack_row row_of(const json& j) {
     attack_row row;
     row.model = j.at("model"), row.attack = j.at("attack"), row.norm = j.at("norm");
     row.epsilon = number_of(j.at("epsilon"));
@@ -56,7 +56,7 @@ inline attack_row row_of(const json& j) {
     row.seconds = number_of(j.at("seconds"));
     return row;
 }
-inline certified_row certified_row_of(const json& j) {
+[[gnu::cold]] inline certified_row certified_row_of(const json& j) {
     certified_row row;
     row.model = j.at("model"), row.domain = j.at("domain"), row.level = j.at("soundness");
     row.epsilon = number_of(j.at("epsilon"));
@@ -66,7 +66,7 @@ inline certified_row certified_row_of(const json& j) {
     row.seconds = number_of(j.at("seconds"));
     return row;
 }
-inline certified_radii radii_of(const json& j) {
+[[gnu::cold]] inline certified_radii radii_of(const json& j) {
     return {j.at("model"),
             j.at("domain"),
             j.at("soundness"),
@@ -75,11 +75,11 @@ inline certified_radii radii_of(const json& j) {
             numbers_of(j.at("radius")),
             number_of(j.at("seconds"))};
 }
-inline paired_comparison comparison_of(const json& j) {
+[[gnu::cold]] inline paired_comparison comparison_of(const json& j) {
     return {j.at("first"),      j.at("second"),      j.at("setting"), j.at("both"),
             j.at("only_first"), j.at("only_second"), j.at("neither"), number_of(j.at("p_value"))};
 }
-inline chart chart_of(const json& j) {
+[[gnu::cold]] inline chart chart_of(const json& j) {
     chart c{j.at("title"), j.at("caption"), j.at("x_label"), j.at("y_label"), {}, j.at("share")};
     for (const auto& line : j.at("curves"))
         c.curves.push_back({line.at("name"), numbers_of(line.at("x")), numbers_of(line.at("y")), numbers_of(line.at("lower")),
@@ -91,7 +91,7 @@ inline chart chart_of(const json& j) {
 
 /// Reads what json_text wrote (null becomes NaN; no pictures), so that the results of several runs can be joined in one report.
 /// Throws io_error, naming `where`, when the text is not such a report.
-[[nodiscard]] inline report parse_report(const std::string& content, const std::string& where = "parse_report") {
+[[nodiscard, gnu::cold]] inline report parse_report(const std::string& content, const std::string& where = "parse_report") {
     using namespace detail;
     try {
         const json j = json::parse(content);

@@ -6,7 +6,7 @@ namespace saddle {
 
 /// Writes the report as aligned UTF-8 text of at most `width` columns (at least 80): what was evaluated, a line per model, a line
 /// per model, attack and epsilon, comparisons and notes. Throws invalid_argument for a smaller width.
-inline void write_text(const report& r, std::ostream& out, std::size_t width = 120) {
+[[gnu::cold]] inline void write_text(const report& r, std::ostream& out, std::size_t width = 120) {
     require(width >= 80, "write_text", "width", "at least 80 columns", width);
     using detail::print_paragraph, detail::share_with_interval, detail::text_table;
     print_paragraph(out, r.title, width);

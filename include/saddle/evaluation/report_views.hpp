@@ -8,7 +8,7 @@
 namespace saddle {
 
 /// A setting's value as text; numbers so that they read back exactly.
-[[nodiscard]] inline std::string value_text(const setting& s) {
+[[nodiscard, gnu::cold]] inline std::string value_text(const setting& s) {
     if (const auto* b = std::get_if<bool>(&s.value)) return *b ? "true" : "false";
     if (const auto* i = std::get_if<std::int64_t>(&s.value)) return std::to_string(*i);
     if (const auto* d = std::get_if<double>(&s.value)) return exact_text(*d);
@@ -16,7 +16,7 @@ namespace saddle {
 }
 
 /// "step_size=0.01; steps=20".
-[[nodiscard]] inline std::string settings_text(const std::vector<setting>& settings) {
+[[nodiscard, gnu::cold]] inline std::string settings_text(const std::vector<setting>& settings) {
     std::string out;
     for (const auto& s : settings) out += (out.empty() ? "" : "; ") + s.name + '=' + value_text(s);
     return out;
@@ -32,7 +32,7 @@ template <class Of>
 }
 
 /// Names of all models: those listed, then those that only rows name.
-[[nodiscard]] inline std::vector<std::string> model_names(const report& r) {
+[[nodiscard, gnu::cold]] inline std::vector<std::string> model_names(const report& r) {
     std::vector<std::string> names;
     const auto add = [&](const std::string& name) {
         if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
@@ -43,13 +43,13 @@ template <class Of>
 }
 
 /// How an attack is called where several norms meet: "PGD (L2)".
-[[nodiscard]] inline std::string attack_title(const report& r, const attack_row& row) {
+[[nodiscard, gnu::cold]] inline std::string attack_title(const report& r, const attack_row& row) {
     const bool one_norm = std::all_of(r.rows.begin(), r.rows.end(), [&](const auto& other) { return other.norm == row.norm; });
     return one_norm || row.norm.empty() ? row.attack : row.attack + " (" + row.norm + ')';
 }
 
 /// The epsilon of the summary: the report's own, otherwise the one that most rows have, the largest of several. NaN without rows.
-[[nodiscard]] inline double summary_epsilon(const report& r) {
+[[nodiscard, gnu::cold]] inline double summary_epsilon(const report& r) {
     if (!std::isnan(r.epsilon)) return r.epsilon;
     std::map<double, std::size_t> uses;
     for (const auto& row : r.rows)
@@ -70,7 +70,7 @@ struct row_series {
     std::vector<const attack_row*> rows;
 };
 
-[[nodiscard]] inline std::vector<row_series> series_of(const report& r) {
+[[nodiscard, gnu::cold]] inline std::vector<row_series> series_of(const report& r) {
     std::vector<row_series> all;
     const auto models = model_names(r);
     const auto title = [&](const attack_row& row) { return attack_title(r, row); };
@@ -86,7 +86,7 @@ struct row_series {
     return all;
 }
 
-[[nodiscard]] inline curve styled(const row_series& s) {
+[[nodiscard, gnu::cold]] inline curve styled(const row_series& s) {
     curve c;
     c.name = s.name;
     c.color = static_cast<int>(s.model);
@@ -98,7 +98,7 @@ struct row_series {
 
 /// Robust accuracy against epsilon, one chart a norm, with exact confidence intervals; each line starts at the clean accuracy,
 /// epsilon 0. Only attacks that were run at two or more epsilons appear.
-[[nodiscard]] inline std::vector<chart> epsilon_charts(const report& r) {
+[[nodiscard, gnu::cold]] inline std::vector<chart> epsilon_charts(const report& r) {
     std::vector<chart> charts;
     for (const auto& norm : distinct(r.rows, [](const auto& row) { return row.norm; })) {
         chart c{"Robust accuracy against epsilon",
@@ -125,7 +125,7 @@ struct row_series {
 }
 
 /// Accuracy after every iteration of the attacks that recorded it, at the summary's epsilon.
-[[nodiscard]] inline std::vector<chart> iteration_charts(const report& r) {
+[[nodiscard, gnu::cold]] inline std::vector<chart> iteration_charts(const report& r) {
     const double epsilon = summary_epsilon(r);
     chart c{"Accuracy after every iteration",
             "Epsilon " + epsilon_text(epsilon) + "; iteration 0 is the attack's start.",

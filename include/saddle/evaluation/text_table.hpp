@@ -26,7 +26,7 @@ public:
         if (!rows_.empty()) rules_.push_back(rows_.size());
     }
 
-    void print(std::ostream& out, std::size_t width) const {
+    [[gnu::cold]] void print(std::ostream& out, std::size_t width) const {
         std::vector<std::size_t> widths;
         for (std::size_t c = 0; c < columns_.size(); ++c) {
             std::size_t w = display_width(columns_[c].heading);
@@ -46,7 +46,7 @@ public:
 
 private:
     /// Takes from the widest text column until the line fits or nothing can be cut.
-    void shrink(std::vector<std::size_t>& widths, std::size_t width) const {
+    [[gnu::cold]] void shrink(std::vector<std::size_t>& widths, std::size_t width) const {
         for (;;) {
             std::size_t total = 2 * (widths.size() - 1), widest = 0;
             for (const auto w : widths) total += w;
@@ -56,7 +56,8 @@ private:
             --widths[widest];
         }
     }
-    void line(std::ostream& out, const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) const {
+    [[gnu::cold]] void line(std::ostream& out, const std::vector<std::string>& cells,
+                            const std::vector<std::size_t>& widths) const {
         std::string s;
         for (std::size_t c = 0; c < cells.size(); ++c)
             s += (c ? "  " : "") + padded(fitted(cells[c], widths[c]), widths[c], columns_[c].right);
@@ -83,7 +84,7 @@ inline std::string share_with_interval(const accuracy& a) {
 }
 
 /// Breaks a paragraph into lines of at most `width` columns, the later ones indented.
-inline void print_paragraph(std::ostream& out, const std::string& paragraph, std::size_t width) {
+[[gnu::cold]] inline void print_paragraph(std::ostream& out, const std::string& paragraph, std::size_t width) {
     std::string line, word;
     const auto flush_word = [&] {
         if (word.empty()) return;

@@ -90,13 +90,13 @@ private:
 };
 
 /// True when `path` names an existing regular file (links are followed).
-[[nodiscard]] inline bool is_file(const std::string& path) {
+[[nodiscard, gnu::cold]] inline bool is_file(const std::string& path) {
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
 /// True when `path` names an existing folder (links are followed).
-[[nodiscard]] inline bool is_folder(const std::string& path) {
+[[nodiscard, gnu::cold]] inline bool is_folder(const std::string& path) {
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
@@ -122,7 +122,7 @@ private:
 /// every failed step, a full disk included.
 class atomic_file {
 public:
-    explicit atomic_file(std::string path) : path_(std::move(path)) {
+    [[gnu::cold]] explicit atomic_file(std::string path) : path_(std::move(path)) {
         struct stat status {};
         const bool exists = ::stat(path_.c_str(), &status) == 0;
         if (exists && S_ISDIR(status.st_mode)) throw io_error(text("cannot write '", path_, "': it is a folder"));
@@ -158,7 +158,7 @@ public:
     }
 
     /// Puts the file in its place; at most once, nothing may be written afterwards.
-    void commit() {
+    [[gnu::cold]] void commit() {
         const bool direct = temporary_.empty();
         if (!direct && ::fsync(file_.get()) != 0) detail::throw_system("cannot flush", path_, errno);
         if (const int code = file_.close()) detail::throw_system("cannot close", path_, code);
@@ -173,7 +173,7 @@ public:
     }
 
 private:
-    void follow_links() {
+    [[gnu::cold]] void follow_links() {
         char* target = ::realpath(path_.c_str(), nullptr);
         if (!target) detail::throw_system("cannot follow", path_, errno);
         path_ = target;

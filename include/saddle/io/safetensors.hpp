@@ -72,7 +72,7 @@ place_of(tensor_description&& t, std::size_t data_bytes, const std::string& path
 /// Reads a .safetensors file (8 bytes header length, JSON header, data; github.com/huggingface/safetensors, format of version
 /// 0.4). Throws io_error for every file that the reference reader refuses: wrong lengths or JSON, duplicate names, and tensors
 /// that overlap, leave holes, lie outside the file or do not fit their shape.
-[[nodiscard]] inline safetensors_file read_safetensors(const std::string& path) {
+[[nodiscard, gnu::cold]] inline safetensors_file read_safetensors(const std::string& path) {
     constexpr std::size_t header_limit = 100'000'000;
     input_file file(path);
     require<io_error>(file.size() >= 8, path, "size of a safetensors file", "at least 8 bytes", file.size());
@@ -106,7 +106,7 @@ place_of(tensor_description&& t, std::size_t data_bytes, const std::string& path
 
 /// Writes a .safetensors file, atomically, with the tensors' data in the given order. Throws invalid_argument for a name that is
 /// empty, reserved, used twice or not UTF-8, shape_error for bytes that do not fit the dimensions, and io_error.
-inline void write_safetensors(const std::string& path, const safetensors_file& file) {
+[[gnu::cold]] inline void write_safetensors(const std::string& path, const safetensors_file& file) {
     const auto list = [](const auto& items, const auto& written) {
         std::string all;
         for (const auto& item : items) all += (all.empty() ? "" : ",") + written(item);

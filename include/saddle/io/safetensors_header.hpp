@@ -41,7 +41,7 @@ public:
     }
 
 private:
-    void read_tensor(const std::string& name) {
+    [[gnu::cold]] void read_tensor(const std::string& name) {
         auto& t = tensors.emplace_back();
         t.name = name;
         read_members([&](const std::string& member) {
@@ -57,7 +57,7 @@ private:
         });
     }
     template <class F>
-    void read_members(F&& read_value) {
+    [[gnu::cold]] void read_members(F&& read_value) {
         expect('{');
         if (take('}')) return;
         std::set<std::string> names;
@@ -69,7 +69,7 @@ private:
         } while (take(','));
         expect('}');
     }
-    std::vector<std::size_t> read_sizes() {
+    [[gnu::cold]] std::vector<std::size_t> read_sizes() {
         std::vector<std::size_t> sizes;
         expect('[');
         if (take(']')) return sizes;
@@ -84,7 +84,7 @@ private:
         expect(']');
         return sizes;
     }
-    std::string read_text() {
+    [[gnu::cold]] std::string read_text() {
         expect('"');
         std::string out;
         while (!rest_.empty() && rest_[0] != '"') {
@@ -150,7 +150,7 @@ private:
 };
 
 /// `s` as a JSON text; bytes that are not UTF-8 stay.
-[[nodiscard]] inline std::string json_quoted(std::string_view s) {
+[[nodiscard, gnu::cold]] inline std::string json_quoted(std::string_view s) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string out = "\"";
     for (const char c : s) {

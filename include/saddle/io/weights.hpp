@@ -27,14 +27,14 @@ struct load_weights_report {
 
 namespace detail {
 
-[[nodiscard]] inline std::string describe_dimensions(const std::vector<std::size_t>& dimensions) {
+[[nodiscard, gnu::cold]] inline std::string describe_dimensions(const std::vector<std::size_t>& dimensions) {
     std::string list;
     for (const auto d : dimensions) list += (list.empty() ? "" : ",") + std::to_string(d);
     return '[' + list + ']';
 }
 
 /// Constants may carry axes of extent 1, as [1,3,1,1] for a mean per channel.
-[[nodiscard]] inline bool dimensions_fit(const wanted_tensor& w, std::vector<std::size_t> found) {
+[[nodiscard, gnu::cold]] inline bool dimensions_fit(const wanted_tensor& w, std::vector<std::size_t> found) {
     if (w.is_constant || w.is_count()) {
         auto expected = w.dimensions;
         std::erase(found, 1u);
@@ -67,7 +67,7 @@ template <class T>
 /// Writes a model's weights and running statistics to a .safetensors file, atomically: names and layouts as PyTorch's state_dict
 /// (OIHW, [out,in], num_batches_tracked as I64). Throws numeric_error for weights that are not finite and io_error.
 template <class Model>
-void save_weights(const Model& m, const std::string& path, const save_weights_options& options = {}) {
+[[gnu::cold]] void save_weights(const Model& m, const std::string& path, const save_weights_options& options = {}) {
     using T = typename Model::value_type;
     safetensors_file file;
     file.metadata["format"] = "pt";
@@ -98,7 +98,7 @@ void save_weights(const Model& m, const std::string& path, const save_weights_op
 /// num_batches_tracked may be missing. In order: the Python writer sorts tensors by name, so in such a file the order is that of
 /// the modules' names, numbers compared as numbers ("0", "2", "10"; "conv1", "conv2", "fc1"): use it only where that is the network's.
 template <class Model>
-load_weights_report load_weights(Model& m, const std::string& path, const load_weights_options& options = {}) {
+[[gnu::cold]] load_weights_report load_weights(Model& m, const std::string& path, const load_weights_options& options = {}) {
     using T = typename Model::value_type;
     const auto file = read_safetensors(path);
     const auto wanted = detail::wanted_tensors(m.structure());

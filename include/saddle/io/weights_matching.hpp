@@ -21,7 +21,7 @@ struct wanted_tensor {
     static std::string_view module_of(std::string_view name) { return name.substr(0, name.size() - leaf_of(name).size()); }
 };
 
-[[nodiscard]] inline std::vector<wanted_tensor> wanted_tensors(const plan& p) {
+[[nodiscard, gnu::cold]] inline std::vector<wanted_tensor> wanted_tensors(const plan& p) {
     std::vector<wanted_tensor> wanted;
     for (const auto& info : p.parameters) wanted.push_back({info.name, info.dimensions, info.offset, info.size});
     for (const auto& info : p.buffers)
@@ -38,8 +38,8 @@ struct weights_match {
 /// A file's tensors under their names without the prefixes that no wanted name starts with.
 using named_tensors = std::vector<std::pair<std::string, const tensor_entry*>>;
 
-[[nodiscard]] inline named_tensors strip_prefixes(const safetensors_file& file, const std::vector<wanted_tensor>& wanted,
-                                                  std::vector<std::string> prefixes) {
+[[nodiscard, gnu::cold]] inline named_tensors
+strip_prefixes(const safetensors_file& file, const std::vector<wanted_tensor>& wanted, std::vector<std::string> prefixes) {
     std::erase_if(prefixes, [&](const std::string& prefix) {
         return prefix.empty() ||
                std::any_of(wanted.begin(), wanted.end(), [&](const auto& w) { return w.name.starts_with(prefix); });
@@ -55,7 +55,8 @@ using named_tensors = std::vector<std::pair<std::string, const tensor_entry*>>;
     return tensors;
 }
 
-[[nodiscard]] inline weights_match match_by_name(const std::vector<wanted_tensor>& wanted, const named_tensors& tensors) {
+[[nodiscard, gnu::cold]] inline weights_match match_by_name(const std::vector<wanted_tensor>& wanted,
+                                                            const named_tensors& tensors) {
     std::map<std::string_view, const tensor_entry*> by_name;
     weights_match match{std::vector<const tensor_entry*>(wanted.size()), {}};
     for (const auto& [name, entry] : tensors)
@@ -89,7 +90,7 @@ using named_tensors = std::vector<std::pair<std::string, const tensor_entry*>>;
 /// The file's modules (names up to the last dot) that hold floating-point tensors, in the order of the file.
 ///
 /// The Python writer sorts tensors by name, so names found sorted tell nothing else; such modules are put in natural order.
-[[nodiscard]] inline std::vector<std::string_view> modules_in_order(const named_tensors& tensors) {
+[[nodiscard, gnu::cold]] inline std::vector<std::string_view> modules_in_order(const named_tensors& tensors) {
     std::vector<std::string_view> modules, names;
     for (const auto& [name, entry] : tensors) {
         if (entry->type[0] != 'F' && entry->type[0] != 'B') continue;
@@ -102,7 +103,8 @@ using named_tensors = std::vector<std::pair<std::string, const tensor_entry*>>;
 }
 
 /// The model's n-th module takes the file's n-th, tensor by tensor of equal last name. Constants of the model stay as they are.
-[[nodiscard]] inline weights_match match_in_order(const std::vector<wanted_tensor>& wanted, const named_tensors& tensors) {
+[[nodiscard, gnu::cold]] inline weights_match match_in_order(const std::vector<wanted_tensor>& wanted,
+                                                             const named_tensors& tensors) {
     std::set<std::string_view> constants;
     std::vector<std::string_view> modules;
     for (const auto& w : wanted) {

@@ -5,11 +5,10 @@ namespace saddle {
 
 namespace detail {
 
-template <class Shape>
-std::size_t append_activation(plan& p, activation_function function, std::size_t input, const std::string& path,
-                              double slope = 0) {
+[[nodiscard, gnu::cold]] inline std::size_t append_activation(plan& p, activation_function function, std::size_t input,
+                                                              const std::string& path, extents shape, double slope = 0) {
     operation op{.kind = operation_kind::activation, .function = function, .slope = slope, .name = path};
-    return p.append(std::move(op), input, Shape::value);
+    return p.append(std::move(op), input, shape);
 }
 
 }  // namespace detail
@@ -20,7 +19,7 @@ struct relu {
     using output = Shape;
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        return detail::append_activation<Shape>(p, activation_function::relu, input, path);
+        return detail::append_activation(p, activation_function::relu, input, path, Shape::value);
     }
 };
 
@@ -31,7 +30,7 @@ struct leaky_relu {
     using output = Shape;
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        return detail::append_activation<Shape>(p, activation_function::leaky_relu, input, path, slope);
+        return detail::append_activation(p, activation_function::leaky_relu, input, path, Shape::value, slope);
     }
 };
 
@@ -41,7 +40,7 @@ struct sigmoid {
     using output = Shape;
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        return detail::append_activation<Shape>(p, activation_function::sigmoid, input, path);
+        return detail::append_activation(p, activation_function::sigmoid, input, path, Shape::value);
     }
 };
 
@@ -51,7 +50,7 @@ struct tanh {
     using output = Shape;
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        return detail::append_activation<Shape>(p, activation_function::tanh, input, path);
+        return detail::append_activation(p, activation_function::tanh, input, path, Shape::value);
     }
 };
 
@@ -61,7 +60,7 @@ struct softplus {
     using output = Shape;
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        return detail::append_activation<Shape>(p, activation_function::softplus, input, path);
+        return detail::append_activation(p, activation_function::softplus, input, path, Shape::value);
     }
 };
 
@@ -71,7 +70,7 @@ struct silu {
     using output = Shape;
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        return detail::append_activation<Shape>(p, activation_function::silu, input, path);
+        return detail::append_activation(p, activation_function::silu, input, path, Shape::value);
     }
 };
 

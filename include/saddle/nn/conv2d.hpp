@@ -49,6 +49,19 @@ struct window_options {
     };
 };
 
+/// A convolution or linear layer with `weight` of these dimensions, the first of which counts the bias's elements.
+[[nodiscard, gnu::cold]] inline std::size_t append_convolution(plan& p, std::size_t input, const std::string& path,
+                                                               std::vector<std::size_t> weight, bool bias, const window& w,
+                                                               extents output) {
+    operation op{.kind = operation_kind::convolution, .window = w, .name = path};
+    const std::size_t outputs = weight[0];
+    std::size_t fan_in = 1;
+    for (std::size_t i = 1; i < weight.size(); ++i) fan_in *= weight[i];
+    op.weight = p.add_parameter(join_name(path, "weight"), std::move(weight), fan_in);
+    if (bias) op.bias = p.add_parameter(join_name(path, "bias"), {outputs}, fan_in);
+    return p.append(std::move(op), input, output);
+}
+
 }  // namespace detail
 
 /// Convolution of [C,H,W] with Channels filters of Size×Size: `conv2d<16, 4, stride<2>, padding<1>, no_bias>`.
@@ -62,12 +75,9 @@ struct conv2d {
 
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        operation op{.kind = operation_kind::convolution, .window = options::window, .name = path};
-        const std::size_t fan_in = Shape::channels * options::window.height * options::window.width;
-        op.weight = p.add_parameter(join_name(path, "weight"),
-                                    {Channels, Shape::channels, options::window.height, options::window.width}, fan_in);
-        if (options::bias) op.bias = p.add_parameter(join_name(path, "bias"), {Channels}, fan_in);
-        return p.append(std::move(op), input, output<Shape>::value);
+        return detail::append_convolution(p, input, path,
+                                          {Channels, Shape::channels, options::window.height, options::window.width},
+                                          options::bias, options::window, output<Shape>::value);
     }
 };
 

@@ -33,7 +33,7 @@ concept has_block_kernels = requires {
 
 /// Adds a layer's operations to a plan and returns the tensor that holds its output.
 template <class Shape, class Backend, class T, class L>
-std::size_t append_layer(const L& layer, plan& p, std::size_t input, const std::string& path) {
+[[gnu::cold]] std::size_t append_layer(const L& layer, plan& p, std::size_t input, const std::string& path) {
     static_assert(Layer<L, Shape>, "saddle: this type is not a layer for this input shape: it has no `template <class Shape> "
                                    "using output` (docs/layers.md)");
     if constexpr (detail::appends_itself<L, Shape, Backend, T>) {

@@ -17,11 +17,8 @@ struct linear {
 
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        operation op{.kind = operation_kind::convolution, .name = path};
-        op.weight = p.add_parameter(join_name(path, "weight"), {Features, Shape::channels}, Shape::channels);
-        if (detail::window_options<1, 1, Options...>::bias)
-            op.bias = p.add_parameter(join_name(path, "bias"), {Features}, Shape::channels);
-        return p.append(std::move(op), input, output<Shape>::value);
+        return detail::append_convolution(p, input, path, {Features, Shape::channels},
+                                          detail::window_options<1, 1, Options...>::bias, {}, output<Shape>::value);
     }
 };
 

@@ -11,7 +11,7 @@ namespace saddle {
 
 /// The plan of a network for one input shape, backend and scalar type.
 template <class Network, class Shape, class Backend, class T>
-[[nodiscard]] plan make_plan(const Network& network = {}) {
+[[nodiscard, gnu::cold]] plan make_plan(const Network& network = {}) {
     plan p;
     const auto input = p.add_tensor(Shape::value);
     append_layer<Shape, Backend, T>(network, p, input, "");

@@ -15,14 +15,17 @@ struct normalize {
     using output = Shape;
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        operation op{.kind = operation_kind::scale_shift, .name = path};
-        op.buffer = p.add_buffer(join_name(path, "mean"), {Shape::channels}, spread(mean, Shape::channels), true);
-        p.add_buffer(join_name(path, "std"), {Shape::channels}, spread(deviation, Shape::channels), true);
-        for (const double d : deviation) require(d > 0, "normalize", "deviation", "a number > 0", d);
-        return p.append(std::move(op), input, Shape::value);
+        return append_to(p, input, path, Shape::value);
     }
 
 private:
+    [[gnu::cold]] std::size_t append_to(plan& p, std::size_t input, const std::string& path, extents shape) const {
+        operation op{.kind = operation_kind::scale_shift, .name = path};
+        op.buffer = p.add_buffer(join_name(path, "mean"), {shape.channels}, spread(mean, shape.channels), true);
+        p.add_buffer(join_name(path, "std"), {shape.channels}, spread(deviation, shape.channels), true);
+        for (const double d : deviation) require(d > 0, "normalize", "deviation", "a number > 0", d);
+        return p.append(std::move(op), input, shape);
+    }
     static std::vector<double> spread(const std::vector<double>& values, std::size_t channels) {
         require(values.size() == 1 || values.size() == channels, "normalize", "number of constants", text("1 or ", channels),
                 values.size());
@@ -39,14 +42,19 @@ struct batch_norm {
     using output = Shape;
     template <class Shape, class Backend, class T>
     std::size_t append(plan& p, std::size_t input, const std::string& path) const {
-        constexpr std::size_t channels = Shape::channels;
+        return append_to(p, input, path, Shape::value);
+    }
+
+private:
+    [[gnu::cold]] std::size_t append_to(plan& p, std::size_t input, const std::string& path, extents shape) const {
+        const std::size_t channels = shape.channels;
         operation op{.kind = operation_kind::batch_norm, .epsilon = epsilon, .momentum = momentum, .name = path};
         op.weight = p.add_parameter(join_name(path, "weight"), {channels}, 1, initial_value::ones);
         op.bias = p.add_parameter(join_name(path, "bias"), {channels}, 1, initial_value::zeros);
         op.buffer = p.add_buffer(join_name(path, "running_mean"), {channels}, std::vector<double>(channels, 0.), false);
         p.add_buffer(join_name(path, "running_var"), {channels}, std::vector<double>(channels, 1.), false);
         p.add_buffer(join_name(path, "num_batches_tracked"), {}, {0.}, false);
-        return p.append(std::move(op), input, Shape::value);
+        return p.append(std::move(op), input, shape);
     }
 };
 

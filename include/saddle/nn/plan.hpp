@@ -91,22 +91,23 @@ struct plan {
         tensors.push_back(shape);
         return tensors.size() - 1;
     }
-    std::size_t add_parameter(std::string name, std::vector<std::size_t> dimensions, std::size_t fan_in,
-                              initial_value start = initial_value::fan_in_uniform) {
+    [[gnu::cold]] std::size_t add_parameter(std::string name, std::vector<std::size_t> dimensions, std::size_t fan_in,
+                                            initial_value start = initial_value::fan_in_uniform) {
         std::size_t size = 1;
         for (const auto d : dimensions) size *= d;
         parameters.push_back({std::move(name), std::move(dimensions), parameter_count, size, fan_in, start});
         parameter_count += size;
         return parameters.size() - 1;
     }
-    std::size_t add_buffer(std::string name, std::vector<std::size_t> dimensions, std::vector<double> start, bool constant) {
+    [[gnu::cold]] std::size_t add_buffer(std::string name, std::vector<std::size_t> dimensions, std::vector<double> start,
+                                         bool constant) {
         const std::size_t size = start.size();
         buffers.push_back({std::move(name), std::move(dimensions), buffer_count, size, std::move(start), constant});
         buffer_count += size;
         return buffers.size() - 1;
     }
     /// Appends `op` reading `input`; its output gets a new tensor of extents `shape`. Returns that tensor.
-    std::size_t append(operation op, std::size_t input, extents shape) {
+    [[gnu::cold]] std::size_t append(operation op, std::size_t input, extents shape) {
         op.input = input;
         op.output = add_tensor(shape);
         operations.push_back(std::move(op));
@@ -115,7 +116,7 @@ struct plan {
 };
 
 /// Joins two parts of a parameter's name with a dot; empty parts leave no trace.
-[[nodiscard]] inline std::string join_name(const std::string& path, const std::string& part) {
+[[nodiscard, gnu::cold]] inline std::string join_name(const std::string& path, const std::string& part) {
     return path.empty() ? part : part.empty() ? path : path + '.' + part;
 }
 

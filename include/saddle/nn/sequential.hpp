@@ -70,7 +70,7 @@ struct sequential {
 
 private:
     template <class Shape, class Backend, class T, std::size_t I>
-    std::size_t append_rest(plan& p, std::size_t tensor, const std::string& path, std::size_t index) const {
+    [[gnu::cold]] std::size_t append_rest(plan& p, std::size_t tensor, const std::string& path, std::size_t index) const {
         if constexpr (I == sizeof...(Layers)) {
             return tensor;
         } else {

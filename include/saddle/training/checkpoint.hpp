@@ -111,7 +111,7 @@ struct checkpoint {
 
     /// Writes the trainer's state now.
     template <class Trainer>
-    void write(Trainer& t) const {
+    [[gnu::cold]] void write(Trainer& t) const {
         using value_type = typename Trainer::value_type;
         safetensors_file file;
         file.metadata["saddle.checkpoint"] = "1";
@@ -132,7 +132,7 @@ struct checkpoint {
     struct progress {
         std::size_t epochs = 0, steps = 0;
     };
-    [[nodiscard]] std::optional<progress> saved() const {
+    [[nodiscard, gnu::cold]] std::optional<progress> saved() const {
         if (!resume || !is_file(path)) return std::nullopt;
         const auto file = read();
         const auto count = [&](std::string_view name) {
@@ -146,7 +146,7 @@ struct checkpoint {
 
     /// Takes over the state in the file, all of it or nothing.
     template <class Trainer>
-    void load(Trainer& t) const {
+    [[gnu::cold]] void load(Trainer& t) const {
         const auto file = read();
         std::vector<std::string> differences;
         compare_recipes(file, t.describe().entries(), differences);
@@ -171,8 +171,8 @@ private:
                           mark == file.metadata.end() ? "a safetensors file of something else" : "version " + mark->second);
         return file;
     }
-    static void compare_recipes(const safetensors_file& file, const std::map<std::string, std::string>& now,
-                                std::vector<std::string>& differences) {
+    [[gnu::cold]] static void compare_recipes(const safetensors_file& file, const std::map<std::string, std::string>& now,
+                                              std::vector<std::string>& differences) {
         const std::string prefix = "recipe.";
         for (const auto& [name, value] : now) {
             const auto found = file.metadata.find(prefix + name);
@@ -185,7 +185,7 @@ private:
                 differences.push_back(text(key.substr(prefix.size()), ": ", value, " in the checkpoint, nothing now"));
     }
     template <class Trainer>
-    static void read(Trainer& t, detail::checkpoint_reader reader) {
+    [[gnu::cold]] static void read(Trainer& t, detail::checkpoint_reader reader) {
         const plan& p = t.model().structure();
         for (const auto& info : p.parameters) reader.copy(info.name, t.model().parameters().subspan(info.offset, info.size));
         for (const auto& info : p.buffers) reader.copy(info.name, t.model().buffers().subspan(info.offset, info.size));

@@ -10,7 +10,7 @@
 namespace saddle {
 
 /// Hours, minutes and seconds as "1:02:03" or "2:03".
-[[nodiscard]] inline std::string clock_text(double seconds) {
+[[nodiscard, gnu::cold]] inline std::string clock_text(double seconds) {
     const auto whole = static_cast<long long>(std::max(0., std::min(seconds, 1e9)) + .5);
     std::ostringstream out;
     if (whole >= 3600) out << whole / 3600 << ':' << std::setfill('0') << std::setw(2);
@@ -56,7 +56,8 @@ public:
     }
 
 private:
-    void draw(std::size_t epoch, std::size_t epochs, double part, double loss, double accuracy, double rate, double speed) {
+    [[gnu::cold]] void draw(std::size_t epoch, std::size_t epochs, double part, double loss, double accuracy, double rate,
+                            double speed) {
         std::ostringstream line;
         line << "epoch " << epoch + 1 << '/' << epochs;
         if (terminal_) {

@@ -35,7 +35,7 @@ public:
 
 private:
     template <class Part>
-    void known_members(const Part& p) {
+    [[gnu::cold]] void known_members(const Part& p) {
         (*this)("type", typeid(Part).name());
         if constexpr (requires { std::string(p.name); }) (*this)("name", p.name);
         if constexpr (requires { p.loss; }) part("loss", p.loss);
@@ -81,7 +81,7 @@ private:
 };
 
 /// The data set's part of a recipe: name, sizes and a fingerprint of all pixels and labels.
-inline void describe_data(recipe& r, const dataset& data) {
+[[gnu::cold]] inline void describe_data(recipe& r, const dataset& data) {
     r("data.name", data.name);
     r("data.images", data.size());
     r("data.extents", text(data.x.each()));
@@ -91,7 +91,7 @@ inline void describe_data(recipe& r, const dataset& data) {
 }
 
 /// The network's part of a recipe: one entry for the input and one for each operation.
-inline void describe_network(recipe& r, const plan& p) {
+[[gnu::cold]] inline void describe_network(recipe& r, const plan& p) {
     r("network.input", text(p.input()));
     for (std::size_t i = 0; i < p.operations.size(); ++i) {
         const auto& op = p.operations[i];

@@ -64,7 +64,7 @@ struct reach {
     };
     std::vector<group> groups;
 
-    reach(std::size_t kernel, const saddle::window& w, std::size_t inputs, std::size_t outputs) {
+    [[gnu::cold]] reach(std::size_t kernel, const saddle::window& w, std::size_t inputs, std::size_t outputs) {
         const auto s = static_cast<std::ptrdiff_t>(w.stride), p = static_cast<std::ptrdiff_t>(w.padding);
         std::size_t all = 0, inside = 0;
         for (const bool split : {false, true}) {
@@ -91,8 +91,8 @@ struct reach {
 }  // namespace detail
 
 /// Plans a convolution between two layouts for blocks of `lanes` lanes and register tiles of `sums` sums.
-[[nodiscard]] inline convolution plan_convolution(const saddle::window& w, const layout& input, const layout& output,
-                                                  std::size_t lanes, std::size_t sums) {
+[[nodiscard, gnu::cold]] inline convolution plan_convolution(const saddle::window& w, const layout& input, const layout& output,
+                                                             std::size_t lanes, std::size_t sums) {
     convolution c;
     c.window = w;
     c.inputs = input.shape.channels;

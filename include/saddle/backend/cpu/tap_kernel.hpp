@@ -115,7 +115,7 @@ void run_job(const tap_job& job, const T* input, const T* weights, const T* bias
 ///
 /// Tiles are 16, 8, 4, 3 or 1 channels (2 for a single pixel) by 8, 6, 4, 3, 2 or 1 pixels: each further size costs compile time
 /// in every program.
-inline void choose_tiles(tap_job& job, std::size_t sums) {
+[[gnu::cold]] inline void choose_tiles(tap_job& job, std::size_t sums) {
     const std::size_t pixels = job.output_pixels.size(), channels = job.output_channels.size();
     std::vector<std::size_t> widths = pixels == 1   ? std::vector<std::size_t>{16, 8, 4, 2, 1}
                                       : pixels <= 3 ? std::vector<std::size_t>{8, 4, 1}

@@ -26,8 +26,8 @@ struct gradient_job {
     }
 };
 
-[[nodiscard]] inline gradient_job plan_gradient(const saddle::window& w, const layout& input, const layout& output,
-                                                std::size_t lanes) {
+[[nodiscard, gnu::cold]] inline gradient_job plan_gradient(const saddle::window& w, const layout& input, const layout& output,
+                                                           std::size_t lanes) {
     gradient_job job;
     const auto l = static_cast<std::ptrdiff_t>(lanes), s = static_cast<std::ptrdiff_t>(w.stride),
                p = static_cast<std::ptrdiff_t>(w.padding);
