@@ -22,7 +22,7 @@ template <class V>
 class back_substitution {
 public:
     using T = typename V::value_type;
-    static constexpr std::size_t most_registers = 3, most_rows = most_registers * V::size;
+    static constexpr std::size_t most_registers = 4, most_rows = most_registers * V::size;
 
     explicit back_substitution(const node_bounds<V, true>& bounds)
         : bounds_(bounds), network_(bounds.network()), places_(network_.size()), bypass_(network_.size(), none) {
@@ -79,6 +79,20 @@ private:
         }
     };
 
+    /// A row or column of a kernel, and that of the output which reads an input through it.
+    struct tap {
+        std::size_t kernel, output;
+    };
+    /// The taps of every group of inputs along one side.
+    struct tap_lists {
+        std::vector<tap> taps;
+        std::vector<std::size_t> first;  ///< of each group, and one past the last
+
+        [[nodiscard]] std::span<const tap> of(std::size_t group) const {
+            return std::span(taps).subspan(first[group], first[group + 1] - first[group]);
+        }
+    };
+
     /// The coefficients of position (y, x) of node i, which lies in its window.
     T* at(std::size_t i, std::size_t y, std::size_t x) {
         auto& p = places_[i];
@@ -109,7 +123,9 @@ private:
     template <int L, bool Lines, bool Change, bool Ends>
     void absorb(std::size_t i, double* bound);
     void through_convolution(std::size_t i);
-    double find_sources(std::size_t i, std::size_t top, std::size_t left);
+    double list_sources(std::size_t i, std::span<const tap> rows, std::span<const tap> columns);
+    static void list_taps(std::size_t start, std::size_t end, std::size_t group, std::size_t kernel, std::size_t step,
+                          std::size_t first, std::size_t count, tap_lists& lists);
     void through_pool(std::size_t i);
     void through_flatten(std::size_t i);
     void pass_to(std::size_t i, std::size_t input, bool may_move);
@@ -140,13 +156,16 @@ private:
     std::vector<place> places_;
     std::vector<std::size_t> bypass_;  ///< the first node above that reads one below: where node i is not all there is
     std::vector<detail::row_source<T>> sources_;
+    tap_lists row_taps_, column_taps_;
     std::vector<T> zeros_;
     std::vector<std::size_t> offsets_;
-    std::vector<std::uint32_t> columns_;
+    std::vector<std::uint32_t> columns_, every_column_;
     std::size_t registers_ = 0, lanes_ = 0;
     double constants_[most_rows]{}, best_[most_rows]{}, multiply_adds_ = 0;
 };
 
 }  // namespace saddle
 
+#include "saddle/certification/back_substitution_convolution.hpp"
 #include "saddle/certification/back_substitution_run.hpp"
+#include "saddle/certification/back_substitution_start.hpp"

@@ -24,6 +24,7 @@ struct bound_node {
     std::size_t columns = 0;                    ///< backward columns: a group's input values
     lane_vector<T> forward_weights{};           ///< convolution: [tap][input channel][output channel, padded]
     lane_vector<T> backward_weights{};          ///< convolution: [tap group][output channel][backward column]
+    std::vector<std::size_t> tap_start{};       ///< of every tap [ky][kx] in backward_weights
     std::vector<T> scale{}, shift{};            ///< per channel; convolution: shift is the bias
 
     /// Neurons: values of the output.
@@ -31,15 +32,9 @@ struct bound_node {
     [[nodiscard]] bool is_activation() const { return kind == operation_kind::activation; }
     /// Products in one output value's sum.
     [[nodiscard]] std::size_t terms(extents in) const { return in.channels * window.height * window.width; }
-    /// Backward column of input channel c at a tap's place within its group.
-    [[nodiscard]] std::size_t column(std::size_t ky, std::size_t kx, std::size_t c) const {
-        const std::size_t places = group_rows * group_columns;
-        return places == 1 ? c : (ky % group_rows * group_columns + kx % group_columns) * (columns / places) + c;
-    }
-    /// The weights of output channel o at one tap, by backward column.
-    [[nodiscard]] const T* backward_row(std::size_t ky, std::size_t kx, std::size_t o) const {
-        const std::size_t across = (window.width + group_columns - 1) / group_columns;
-        return backward_weights.data() + ((ky / group_rows * across + kx / group_columns) * shape.channels + o) * columns;
+    /// The weights of output channel 0 at one tap, by input channel; those of channel o stand o * columns further.
+    [[nodiscard]] const T* tap_weights(std::size_t ky, std::size_t kx) const {
+        return backward_weights.data() + tap_start[ky * window.width + kx];
     }
     /// Products in one input coefficient's sum on the way back.
     [[nodiscard]] std::size_t backward_terms() const {
@@ -88,13 +83,6 @@ public:
     [[nodiscard]] std::size_t size() const { return nodes_.size(); }
     [[nodiscard]] extents input() const { return nodes_.front().shape; }
     [[nodiscard]] std::size_t classes() const { return nodes_.back().size(); }
-    /// Values of all layers but the input that activations read or that are logits: S0's count of neurons.
-    [[nodiscard]] std::size_t neurons() const {
-        std::size_t sum = nodes_.back().size();
-        for (const auto& n : nodes_)
-            if (n.is_activation()) sum += n.size();
-        return sum;
-    }
 
 private:
     std::size_t append(bound_node<T> node) {
@@ -150,11 +138,17 @@ private:
         if (covers || (w.stride > 1 && inputs <= 4)) node.group_rows = node.row_step, node.group_columns = node.column_step;
         node.columns = node.group_rows * node.group_columns * inputs;
         const auto groups = [](std::size_t k, std::size_t group) { return (k + group - 1) / group; };
+        const std::size_t across = groups(w.width, node.group_columns);
+        for (std::size_t ky = 0; ky < w.height; ++ky)
+            for (std::size_t kx = 0; kx < w.width; ++kx) {
+                const std::size_t group = ky / node.group_rows * across + kx / node.group_columns;
+                const std::size_t place = ky % node.group_rows * node.group_columns + kx % node.group_columns;
+                node.tap_start.push_back(group * outputs * node.columns + place * inputs);
+            }
         constexpr std::size_t register_values = lane_count<T>;
         node.outputs_padded = (outputs + register_values - 1) / register_values * register_values;
         node.forward_weights.assign(taps * inputs * node.outputs_padded, T(0));
-        node.backward_weights.assign(
-            groups(w.height, node.group_rows) * groups(w.width, node.group_columns) * outputs * node.columns, T(0));
+        node.backward_weights.assign(groups(w.height, node.group_rows) * across * outputs * node.columns, T(0));
         node.shift.resize(outputs);
         for (const auto& tile : job.channel_tiles) {
             const auto* from = program.packed() + job.weights + tile.weights;
@@ -163,8 +157,7 @@ private:
                     for (std::size_t o = tile.first; o < tile.first + tile.count; ++o) {
                         const T weight = static_cast<T>(*from++);
                         node.forward_weights[(t * inputs + c) * node.outputs_padded + o] = weight;
-                        const std::size_t ky = t / node.window.width, kx = t % node.window.width;
-                        const_cast<T*>(node.backward_row(ky, kx, o))[node.column(ky, kx, c)] = weight;
+                        node.backward_weights[node.tap_start[t] + o * node.columns + c] = weight;
                     }
         }
         for (std::size_t o = 0; o < outputs; ++o) node.shift[o] = static_cast<T>(program.packed()[job.bias + o]);

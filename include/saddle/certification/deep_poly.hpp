@@ -110,11 +110,14 @@ private:
         };
         for (std::size_t p = 0; p < shape.pixels(); ++p) {
             const std::size_t before = queue_.size();
-            for (std::size_t c = 0; c < shape.channels; ++c)
-                if (const std::size_t j = p * shape.channels + c; open(i, j)) {
-                    queue_.push_back({j, none});
-                    queue_.push_back({none, j});
-                }
+            open_.clear();
+            for (std::size_t j = p * shape.channels; j < (p + 1) * shape.channels; ++j)
+                if (open(i, j)) open_.push_back(j);
+            for (std::size_t k = 0; k < open_.size(); k += V::size) {  // registers of upper bounds repeat those of lower ones
+                const auto chunk = std::span(open_).subspan(k, std::min(V::size, open_.size() - k));
+                for (const std::size_t j : chunk) queue_.push_back({j, none});
+                for (const std::size_t j : chunk) queue_.push_back({none, j});
+            }
             if (queue_.size() == before) continue;
             const bool neighbour = last_position != none && p == last_position + 1 && p % shape.width != 0;
             if (first < before && !(neighbour && queue_.size() - first <= V::size)) {
@@ -148,6 +151,7 @@ private:
     back_substitution<V> rows_;
     std::vector<reading> readings_;
     std::size_t most_rows_, row_count_ = 0;
+    std::vector<std::size_t> open_;
     std::vector<bound_row> queue_;
 };
 

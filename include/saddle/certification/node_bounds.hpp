@@ -66,39 +66,7 @@ public:
     }
 
     /// After the last change of node i's interval: its lines, the ends of its interval, and which values matter.
-    void finish(std::size_t i) requires Lines {
-        const auto& node = network_[i];
-        const auto& y = intervals_[i];
-        const double ends_error = rounding_.bounds_sum(sum_chunk + 8);
-        for (std::size_t j = 0; j < node.size(); ++j) {
-            const double error = ends_error * size_of(y, j);
-            ends_[i][j].constant[0] = round_down<T>(double{y.lo[j]} - error);
-            ends_[i][j].constant[1] = round_up<T>(double{y.hi[j]} + error);
-        }
-        if (i == 0) return;
-        const bool merged = node.is_activation() && network_[node.input].constants_in_reader;
-        const auto& x = intervals_[node.input];
-        for (std::size_t j = 0; j < node.size(); ++j) {
-            const std::size_t c = j % node.shape.channels;
-            if (node.is_activation()) {
-                const auto r = relax<T>(node.function, node.slope, x.lo[j], x.hi[j], rule_, rounding_.program);
-                lines_[i][j] = detail::make_lines<T>(r, merged ? constant(node.input, j) : detail::value_constant{},
-                                                     size_of(x, j), 1 + readers(node.input), rounding_);
-            } else {
-                const double s = node.kind == operation_kind::scale_shift ? double{node.scale[c]} : 1;
-                lines_[i][j] = detail::make_lines<T>(
-                    {1, 0, 1, 0}, node.constants_in_reader ? detail::value_constant{} : constant(i, j), 0, 0, rounding_);
-                lines_[i][j].slope[0] = lines_[i][j].slope[1] = static_cast<T>(s);
-            }
-        }
-        if (node.is_activation()) {
-            live_[i].assign(node.shape.pixels(), node.shape.channels, [&](std::size_t j) {
-                const auto& l = lines_[i][j];
-                return l.slope[0] != 0 || l.slope[1] != 0 || l.constant[0] != 0 || l.constant[1] != 0;
-            });
-            if (merged) live_[node.input] = live_[i];
-        }
-    }
+    void finish(std::size_t i) requires Lines;
 
     [[nodiscard]] const bound_network<T>& network() const { return network_; }
     [[nodiscard]] const rounding_model& rounding() const { return rounding_; }
@@ -111,8 +79,7 @@ public:
     [[nodiscard]] const live_channels& live(std::size_t i) const { return live_[i]; }
     /// Offset and error of a value beside the linear part of its node.
     [[nodiscard]] detail::value_constant constant(std::size_t i, std::size_t value) const {
-        const auto& node = network_[i];
-        return {node.shift.empty() ? 0. : static_cast<double>(node.shift[value % node.shape.channels]), errors_[i][value]};
+        return constant_of(i, value, value % network_[i].shape.channels);
     }
     /// The input window of pooled value j: f(input value) for each.
     template <class F>
@@ -149,6 +116,23 @@ private:
     }
     /// Roundings of a coefficient where several nodes read one: their sum.
     [[nodiscard]] std::size_t readers(std::size_t i) const { return network_[i].consumers > 1 ? network_[i].consumers : 0; }
+
+    void set_ends(std::size_t i);
+    void set_activation_lines(std::size_t i);
+    void set_linear_lines(std::size_t i);
+    void measure_errors(std::size_t i);
+    pool_line pool_of(std::size_t i, std::size_t j) const;
+    /// Calls f(value, its channel) for every value of node i.
+    template <class F>
+    void for_each_value(std::size_t i, F&& f) const {
+        const auto shape = network_[i].shape;
+        for (std::size_t p = 0, j = 0; p < shape.pixels(); ++p)
+            for (std::size_t c = 0; c < shape.channels; ++c, ++j) f(j, c);
+    }
+    [[nodiscard]] detail::value_constant constant_of(std::size_t i, std::size_t value, std::size_t channel) const {
+        const auto& shift = network_[i].shift;
+        return {shift.empty() ? 0. : static_cast<double>(shift[channel]), errors_[i][value]};
+    }
 
     void set_interval(std::size_t i) {
         using enum operation_kind;
@@ -220,59 +204,6 @@ private:
         const auto& w = network_[i].window;
         return around(lo * share(i), hi * share(i), rounding_.program_sum(w.height * w.width + 1) * size * share(i));
     }
-    /// DeepPoly's relaxation of a maximum (Singh et al. 2019, §4.5).
-    pool_line pool_of(std::size_t i, std::size_t j) const {
-        const auto& x = intervals_[network_[i].input];
-        pool_line line{.highest = -std::numeric_limits<double>::infinity()};
-        double rest = line.highest;
-        for_window(i, j, [&](std::size_t k) {
-            if (line.best == none || x.lo[k] > x.lo[line.best]) line.best = k;
-            line.highest = std::max(line.highest, double{x.hi[k]});
-        });
-        for_window(i, j, [&](std::size_t k) {
-            if (k != line.best) rest = std::max(rest, double{x.hi[k]});
-        });
-        line.dominates = x.lo[line.best] >= rest;
-        return line;
-    }
-    /// What rounding can change of each value: the program's own sum, and the coefficients' sums on the way back through it.
-    void measure_errors(std::size_t i) {
-        using enum operation_kind;
-        const auto& node = network_[i];
-        const auto& x = intervals_[node.input];
-        const std::size_t extra = readers(node.input);
-        const std::size_t terms = node.kind == convolution
-                                      ? std::min(node.terms(network_[node.input].shape), live_[node.input].channel.size())
-                                      : 0;  // products with a zero are exact
-        for (std::size_t j = 0; j < node.size(); ++j) {
-            double program = 0, back = 0;
-            if (node.kind == convolution) {
-                const double size = intervals_[i].magnitude[j];
-                program = rounding_.program_sum(terms + 1) * size;
-                back = rounding_.bounds_sum(node.backward_terms() + 1 + extra) * size;
-            } else if (node.kind == scale_shift) {
-                const double s = std::abs(double{node.scale[j % node.shape.channels]}),
-                             t = std::abs(double{node.shift[j % node.shape.channels]});
-                program = rounding_.program_sum(2) * (s * size_of(x, j) + t);
-                back = rounding_.bounds_sum(1 + extra) * s * size_of(x, j);
-            } else if (node.kind == add) {
-                const double size = size_of(x, j) + size_of(intervals_[node.second], j);
-                program = rounding_.program * size;
-                back = rounding_.bounds_sum(extra + readers(node.second)) * size;
-            } else if (node.kind == average_pool) {
-                double size = 0;
-                for_window(i, j, [&](std::size_t k) { size += size_of(x, k); });
-                const std::size_t overlap = node.backward_terms() / node.shape.channels;
-                program = rounding_.program_sum(node.window.height * node.window.width + 1) * size * share(i);
-                back = rounding_.bounds_sum(1 + overlap + extra) * size * share(i);
-            } else if (node.kind == max_pool || node.kind == flatten) {
-                const std::size_t overlap = node.kind == flatten ? 1 : node.backward_terms() / node.shape.channels;
-                back = rounding_.bounds_sum(overlap + extra) * size_of(intervals_[i], j);
-            }
-            errors_[i][j] = 1.01 * (program + back);
-        }
-    }
-
     const bound_network<T>& network_;
     rounding_model rounding_;
     lower_slope rule_;
@@ -285,3 +216,5 @@ private:
 };
 
 }  // namespace saddle
+
+#include "saddle/certification/node_bounds_lines.hpp"

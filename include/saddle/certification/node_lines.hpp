@@ -23,16 +23,22 @@ struct value_constant {
     double offset = 0, error = 0;
 };
 
+/// Relative errors of a line's parts in the arithmetic of the bounds.
+struct line_rounding {
+    double coefficient = 0;  ///< of a coefficient on its way in: its product, and its sum with those of other readers
+    double sum = 0;          ///< of the sums that constants enter
+
+    line_rounding(const rounding_model& rounding, std::size_t additions)
+        : coefficient(rounding.bounds_sum(additions)), sum(rounding.bounds_sum(sum_chunk + 8)) {}
+};
+
 /// Lines of a value that passes through `r`: y = f(z), z = linear part + offset ± error, |z| <= largest.
-///
-/// `additions` counts the roundings of a coefficient on its way in: its product, and its sum with those of other readers.
 template <class T>
-[[nodiscard]] inline neuron_lines<T> make_lines(const relaxation& r, value_constant before, double largest, std::size_t additions,
-                                                const rounding_model& rounding) {
+[[nodiscard]] inline neuron_lines<T> make_lines(const relaxation& r, value_constant before, double largest,
+                                                const line_rounding& rounding) {
     const auto constant = [&](double slope, double intercept, double sign) {
         const double size = std::abs(slope) * std::abs(before.offset) + std::abs(intercept);
-        const double error = std::abs(slope) * (before.error + rounding.bounds_sum(additions) * largest) +
-                             rounding.bounds_sum(sum_chunk + 8) * size;
+        const double error = std::abs(slope) * (before.error + rounding.coefficient * largest) + rounding.sum * size;
         const double value = slope * before.offset + intercept;
         return sign > 0 ? round_down<T>(value - 1.01 * error) : round_up<T>(value + 1.01 * error);
     };

@@ -1,6 +1,7 @@
 #pragma once
 #include "saddle/core/lanes.hpp"
 
+#include <array>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -83,41 +84,42 @@ void row_tile(const row_source<T>* source, const row_source<T>* last, std::size_
         }
 }
 
-/// All columns and registers of one output position, in register tiles.
+/// Most columns of a tile of L registers, 1 to 4: sums, coefficients and a weight fill the register file.
+template <class V, int L>
+inline constexpr std::size_t most_tile_columns = sizeof(V) == 64 ? std::array{0, 16, 12, 8, 6}[L] : std::array{0, 8, 6, 4, 2}[L];
+
+/// All columns of one output position for L registers of lanes, in tiles of about equal size.
+template <class V, int L, class T>
+void row_tiles(const row_source<T>* first, const row_source<T>* last, std::size_t lane_stride, std::size_t weight_stride,
+               const std::uint32_t* columns, std::size_t count, const row_target<T>& target, std::size_t lane_offset) {
+    constexpr std::size_t most = most_tile_columns<V, L>;
+    static constexpr auto tiles = []<std::size_t... R>(std::index_sequence<R...>) {
+        return std::array{&row_tile<V, static_cast<int>(R + 1), L, T>...};
+    }
+    (std::make_index_sequence<most>());
+    const std::size_t parts = (count + most - 1) / most;
+    for (std::size_t p = 0, r = 0; p < parts; ++p) {
+        const std::size_t size = (count - r) / (parts - p);
+        tiles[size - 1](first, last, lane_stride, weight_stride, columns + r, target, lane_offset);
+        r += size;
+    }
+}
+
+/// All columns and registers of one output position.
 template <class V, class T>
 void row_sums(const row_source<T>* first, const row_source<T>* last, std::size_t registers, std::size_t weight_stride,
               const std::uint32_t* columns, std::size_t count, const row_target<T>& target) {
-    constexpr std::size_t most = sizeof(V) == 64 ? 8 : 4;
-    const std::size_t lane_stride = registers * V::size;
-    const auto with_registers = [&]<int L>(std::integral_constant<int, L>, std::size_t offset) {
-        std::size_t r = 0;
-        while (r < count) {
-            const std::size_t left = count - r;
-            const auto run = [&]<int R>(std::integral_constant<int, R>) {
-                row_tile<V, R, L>(first, last, lane_stride, weight_stride, columns + r, target, offset);
-                r += R;
-            };
-            if (left >= most)
-                run(std::integral_constant<int, static_cast<int>(most)>{});
-            else if (left >= 4)
-                run(std::integral_constant<int, 4>{});
-            else if (left == 3)
-                run(std::integral_constant<int, 3>{});
-            else if (left == 2)
-                run(std::integral_constant<int, 2>{});
-            else
-                run(std::integral_constant<int, 1>{});
-        }
-    };
+    const std::size_t stride = registers * V::size;
     for (std::size_t done = 0; done < registers;) {
-        const std::size_t left = registers - done, offset = done * V::size;
-        const std::size_t now = left == 4 ? 2 : left < 3 ? left : 3;
-        if (now == 3)
-            with_registers(std::integral_constant<int, 3>{}, offset);
+        const std::size_t left = registers - done, offset = done * V::size, now = left == 5 ? 3 : std::min<std::size_t>(left, 4);
+        if (now == 4)
+            row_tiles<V, 4>(first, last, stride, weight_stride, columns, count, target, offset);
+        else if (now == 3)
+            row_tiles<V, 3>(first, last, stride, weight_stride, columns, count, target, offset);
         else if (now == 2)
-            with_registers(std::integral_constant<int, 2>{}, offset);
+            row_tiles<V, 2>(first, last, stride, weight_stride, columns, count, target, offset);
         else
-            with_registers(std::integral_constant<int, 1>{}, offset);
+            row_tiles<V, 1>(first, last, stride, weight_stride, columns, count, target, offset);
         done += now;
     }
 }
