@@ -75,6 +75,54 @@ TEST_CASE("a gradient of the wrong sign makes the unbounded attack fail", "[eval
     CHECK(suspicious(r, "black box beats white box"));
 }
 
+TEST_CASE("random points fool where a gradient of the wrong sign leads away", "[evaluation][obfuscation]") {
+    const problem p;
+    masked m;
+    m.gradient = [](std::span<float> g) {
+        for (auto& v : g) v = -v;
+    };
+    const auto r = check(model3(m), p.y, p.x, .2);
+    INFO(r.sign("random search succeeds").measured);
+    CHECK(suspicious(r, "random search succeeds"));
+    CHECK(r.sign("random search succeeds").reason == "random points of the ball fool where gradients do not");
+    CHECK_FALSE(suspicious(check(model3(masked{}), p.y, p.x, .2), "random search succeeds"));
+}
+
+TEST_CASE("a gradient that is honest near the clean image alone fools fewer images in a larger ball",
+          "[evaluation][obfuscation]") {
+    const problem p;
+    const auto* clean = &p.x;
+    const auto inner = toy_quadratic();
+    model3 model{masked{}};
+    model.slopes = [inner, clean](const images& x, std::span<const float> s, std::span<float> g) {
+        inner.input_gradient(x, s, g);
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            double nearest = 1;
+            for (std::size_t c = 0; c < clean->size(); ++c)
+                nearest = std::min(nearest, measure_perturbation<float>((*clean)[c], x[i], toy_shape).linf);
+            if (nearest > .06)
+                for (std::size_t e = 0; e < 25; ++e) g[25 * i + e] = -g[25 * i + e];
+        }
+    };
+    const auto r = check(model, p.y, p.x, .05);
+    INFO(r.sign("larger bound does not help").measured);
+    CHECK(suspicious(r, "larger bound does not help"));
+    CHECK(r.sign("larger bound does not help").reason == "a larger ball contains the smaller one, yet no more images are fooled");
+    CHECK_FALSE(suspicious(r, "black box beats white box"));  // inside epsilon the gradient is all there is to find
+}
+
+TEST_CASE("a model that never changes its mind is as robust at four times the bound", "[evaluation][obfuscation]") {
+    const problem p;
+    model3 model{masked{}};
+    model.values = [](const images& x, std::span<float> z) {
+        for (std::size_t i = 0; i < x.size(); ++i) z[3 * i] = 1, z[3 * i + 1] = z[3 * i + 2] = 0;
+    };
+    const auto r = check(model, labels(p.x.size(), 0), p.x);
+    INFO(r.sign("larger bound does not help").measured);
+    CHECK(suspicious(r, "larger bound does not help"));
+    CHECK(suspicious(r, "unbounded attack fails"));
+}
+
 TEST_CASE("a gradient that is right at the clean image alone lets one step beat iterations", "[evaluation][obfuscation]") {
     const problem p;
     masked m;
