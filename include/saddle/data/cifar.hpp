@@ -43,7 +43,7 @@ inline dataset read_cifar(const std::vector<std::string>& paths, std::string nam
 /// The first `limit` examples of CIFAR-10 binary files, read one after the other (cs.toronto.edu/~kriz/cifar.html): records of a
 /// label and the red, green and blue plane, 32x32. Throws io_error for a file that is missing or no whole number of records,
 /// data_error for a wrong label or an empty file.
-[[nodiscard]] inline dataset read_cifar10(const std::vector<std::string>& paths, std::size_t limit = all_examples) {
+[[nodiscard, gnu::cold]] inline dataset read_cifar10(const std::vector<std::string>& paths, std::size_t limit = all_examples) {
     auto data = detail::read_cifar(paths, "cifar10", 1, 0, 10, limit);
     data.class_names = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
     return data;
@@ -51,8 +51,8 @@ inline dataset read_cifar(const std::vector<std::string>& paths, std::string nam
 
 /// The first `limit` examples of a CIFAR-100 binary file: records of a coarse label, a fine label and three planes. Throws like
 /// read_cifar10.
-[[nodiscard]] inline dataset read_cifar100(const std::string& path, cifar100_labels which = cifar100_labels::fine,
-                                           std::size_t limit = all_examples) {
+[[nodiscard, gnu::cold]] inline dataset read_cifar100(const std::string& path, cifar100_labels which = cifar100_labels::fine,
+                                                      std::size_t limit = all_examples) {
     const bool fine = which == cifar100_labels::fine;
     return detail::read_cifar({path}, "cifar100", 2, fine ? 1 : 0, fine ? 100 : 20, limit);
 }

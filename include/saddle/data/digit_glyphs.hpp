@@ -19,7 +19,7 @@ struct glyph {
 };
 
 /// The ways to write each of the digits 0 to 9. Own design.
-inline const std::vector<std::vector<glyph>>& digit_glyphs() {
+[[gnu::cold]] inline const std::vector<std::vector<glyph>>& digit_glyphs() {
     static const std::vector<std::vector<glyph>> glyphs{
         {{{{.35, 0}, {.12, .12}, {0, .5}, {.12, .88}, {.35, 1}, {.58, .88}, {.7, .5}, {.58, .12}}, {"abcdefgha"}},
          {{{.45, .02}, {.2, .1}, {.06, .45}, {.1, .85}, {.32, 1}, {.55, .82}, {.66, .45}, {.55, .1}, {.38, .06}}, {"abcdefghi"}}},

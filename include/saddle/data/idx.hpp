@@ -15,7 +15,7 @@ struct idx_array {
     [[nodiscard]] std::span<const std::byte> bytes() const { return std::span(file).subspan(start); }
 };
 
-inline idx_array read_idx_file(const std::string& path, std::size_t ranks) {
+[[gnu::cold]] inline idx_array read_idx_file(const std::string& path, std::size_t ranks) {
     idx_array out{{}, read_file_maybe_gzip(path), 4 + 4 * ranks};
     const auto word = [&](std::size_t at) {
         std::uint32_t value = 0;
@@ -66,8 +66,9 @@ inline idx_array read_idx_file(const std::string& path, std::size_t ranks) {
 
 /// The first `limit` examples of a pair of IDX files (MNIST, Fashion-MNIST). Throws like its two readers, and shape_error when
 /// the files differ in number.
-[[nodiscard]] inline dataset read_idx(const std::string& images_path, const std::string& labels_path, std::string name = "idx",
-                                      std::size_t classes = 10, std::size_t limit = all_examples) {
+[[nodiscard, gnu::cold]] inline dataset read_idx(const std::string& images_path, const std::string& labels_path,
+                                                 std::string name = "idx", std::size_t classes = 10,
+                                                 std::size_t limit = all_examples) {
     dataset data{std::move(name), read_idx_images(images_path, limit), read_idx_labels(labels_path, classes, limit), classes, {}};
     require<shape_error>(data.x.size() == data.y.size(), labels_path, text("labels for the images of '", images_path, "'"),
                          data.x.size(), data.y.size());

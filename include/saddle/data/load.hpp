@@ -31,12 +31,12 @@ inline constexpr std::string_view recognised_files =
     "train.bin or test.bin (CIFAR-100), train_X.bin or test_X.bin (STL-10), train_images.npy or test_images.npy";
 
 /// `folder/stem-idx3-ubyte`, plain or .gz; the plain name when neither exists, so that the reader's error names it.
-inline std::string idx_path(const std::string& folder, const std::string& stem) {
+[[gnu::cold]] inline std::string idx_path(const std::string& folder, const std::string& stem) {
     const std::string path = folder + "/" + stem + "-ubyte";
     return !is_file(path) && is_file(path + ".gz") ? path + ".gz" : path;
 }
 
-inline std::vector<set_kind> kinds_in(const std::string& folder) {
+[[gnu::cold]] inline std::vector<set_kind> kinds_in(const std::string& folder) {
     const auto has = [&](const char* name) { return is_file(folder + "/" + name); };
     std::vector<set_kind> kinds;
     if (is_file(idx_path(folder, "train-images-idx3")) || is_file(idx_path(folder, "t10k-images-idx3")))
@@ -49,7 +49,7 @@ inline std::vector<set_kind> kinds_in(const std::string& folder) {
 }
 
 /// The folder itself when it holds a set, else the only known folder in it that does.
-inline std::string find_set(const std::string& folder) {
+[[gnu::cold]] inline std::string find_set(const std::string& folder) {
     if (!is_folder(folder))
         throw io_error(text("load: '", folder, "' is not a folder; expected \"generated\" or a folder with ", recognised_files));
     if (!kinds_in(folder).empty()) return folder;
@@ -69,7 +69,7 @@ inline std::string find_set(const std::string& folder) {
     return found[0];
 }
 
-inline dataset load_idx(const std::string& folder, const std::string& stem, std::size_t limit) {
+[[gnu::cold]] inline dataset load_idx(const std::string& folder, const std::string& stem, std::size_t limit) {
     const bool fashion = folder.find("ashion") != std::string::npos;
     auto data = read_idx(idx_path(folder, stem + "-images-idx3"), idx_path(folder, stem + "-labels-idx1"),
                          fashion ? "fashion-mnist" : "mnist", 10, limit);
@@ -81,7 +81,8 @@ inline dataset load_idx(const std::string& folder, const std::string& stem, std:
     return data;
 }
 
-inline dataset load_part(set_kind kind, const std::string& folder, bool train, std::size_t limit, const load_options& options) {
+[[gnu::cold]] inline dataset load_part(set_kind kind, const std::string& folder, bool train, std::size_t limit,
+                                       const load_options& options) {
     const std::string start = folder + (train ? "/train" : "/test");
     switch (kind) {
     case set_kind::idx:
@@ -110,7 +111,8 @@ inline dataset load_part(set_kind kind, const std::string& folder, bool train, s
 /// STL-10 (binary versions) or {train,test}_{images,labels}.npy. Throws io_error for a missing or malformed file, with what was
 /// looked for, invalid_argument for a folder with several sets, data_error for unusable data, shape_error when train and test
 /// differ in extents.
-[[nodiscard]] inline split_dataset load(const std::string& directory_or_name = "generated", const load_options& options = {}) {
+[[nodiscard, gnu::cold]] inline split_dataset load(const std::string& directory_or_name = "generated",
+                                                   const load_options& options = {}) {
     require(options.train > 0 || options.test > 0, "load", "numbers of examples", "a training or a test part", "0 and 0");
     if (directory_or_name == "generated")
         return generated_digits(options.train == all_examples ? 10'000 : options.train,

@@ -10,7 +10,7 @@ enum class image_layout { automatic, channels_first, channels_last };
 
 namespace detail {
 
-inline bool channels_come_last(const npy_array& array, image_layout layout, const std::string& path) {
+[[gnu::cold]] inline bool channels_come_last(const npy_array& array, image_layout layout, const std::string& path) {
     if (layout != image_layout::automatic || array.dimensions.size() < 4) return layout == image_layout::channels_last;
     const auto is_color = [](std::size_t d) { return d == 1 || d == 3; };
     const bool last = is_color(array.dimensions[3]), first = is_color(array.dimensions[1]);
@@ -72,9 +72,10 @@ inline bool channels_come_last(const npy_array& array, image_layout layout, cons
 
 /// The first `limit` examples of a pair of .npy files. `classes` 0 means the largest label + 1. Throws like its two readers,
 /// shape_error when they differ in number, and data_error for a label that is not less than `classes`.
-[[nodiscard]] inline dataset read_npy_dataset(const std::string& images_path, const std::string& labels_path,
-                                              std::string name = "npy", std::size_t classes = 0,
-                                              image_layout layout = image_layout::automatic, std::size_t limit = all_examples) {
+[[nodiscard, gnu::cold]] inline dataset read_npy_dataset(const std::string& images_path, const std::string& labels_path,
+                                                         std::string name = "npy", std::size_t classes = 0,
+                                                         image_layout layout = image_layout::automatic,
+                                                         std::size_t limit = all_examples) {
     dataset data{std::move(name), read_npy_images(images_path, layout, limit), read_npy_labels(labels_path, limit), classes, {}};
     require<shape_error>(data.x.size() == data.y.size(), labels_path, text("labels for the images of '", images_path, "'"),
                          data.x.size(), data.y.size());

@@ -49,8 +49,8 @@ namespace saddle {
 }
 
 /// The first `limit` examples of a pair of STL-10 files. Throws like its two readers, and shape_error when they differ in number.
-[[nodiscard]] inline dataset read_stl10(const std::string& images_path, const std::string& labels_path,
-                                        std::size_t limit = all_examples) {
+[[nodiscard, gnu::cold]] inline dataset read_stl10(const std::string& images_path, const std::string& labels_path,
+                                                   std::size_t limit = all_examples) {
     dataset data{"stl10",
                  read_stl10_images(images_path, limit),
                  read_stl10_labels(labels_path, limit),

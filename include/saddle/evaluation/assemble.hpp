@@ -5,7 +5,7 @@
 namespace saddle {
 
 /// States in the report which data the models were evaluated on.
-inline void describe_data(report& r, const dataset& data) {
+[[gnu::cold]] inline void describe_data(report& r, const dataset& data) {
     r.data_name = data.name;
     r.data_size = data.size();
     r.classes = data.classes;
@@ -15,7 +15,7 @@ inline void describe_data(report& r, const dataset& data) {
 /// Adds a model and its evaluation to the report: rows, notes (each once) and the clean accuracy. A model of that name that is
 /// there already, from an earlier evaluation, is kept; then only the rows and notes are new.
 template <class T>
-void add_evaluation(report& r, model_summary summary, const evaluation<T>& e) {
+[[gnu::cold]] void add_evaluation(report& r, model_summary summary, const evaluation<T>& e) {
     summary.clean = e.clean;
     const bool known = std::any_of(r.models.begin(), r.models.end(), [&](const auto& m) { return m.name == summary.name; });
     if (!known) r.models.push_back(std::move(summary));
@@ -25,8 +25,8 @@ void add_evaluation(report& r, model_summary summary, const evaluation<T>& e) {
 }
 
 /// Pictures of the images that an evaluation kept, a grid per attack at `epsilon`. `x` and `y` are the evaluated set.
-inline void add_pictures(report& r, const evaluation<float>& e, const images& x, const labels& y, double epsilon,
-                         const std::vector<std::string>& class_names = {}) {
+[[gnu::cold]] inline void add_pictures(report& r, const evaluation<float>& e, const images& x, const labels& y, double epsilon,
+                                       const std::vector<std::string>& class_names = {}) {
     for (const auto& kept : e.kept) {
         if (kept.epsilon != epsilon) continue;
         const std::size_t count = kept.adversarial.size();
@@ -44,7 +44,8 @@ inline void add_pictures(report& r, const evaluation<float>& e, const images& x,
 }
 
 /// Adds McNemar's test of two models for every attack, norm and epsilon that both were evaluated with; only for one epsilon if given.
-inline void add_comparisons(report& r, const std::string& first, const std::string& second, double epsilon = not_measured) {
+[[gnu::cold]] inline void add_comparisons(report& r, const std::string& first, const std::string& second,
+                                          double epsilon = not_measured) {
     for (const auto& a : r.rows)
         for (const auto& b : r.rows)
             if (a.model == first && b.model == second && a.attack == b.attack && a.norm == b.norm && a.epsilon == b.epsilon &&

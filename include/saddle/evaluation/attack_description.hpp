@@ -38,7 +38,7 @@ template <class D>
 /// Settings of an attack for a report: what its `describe` names, otherwise those members of the usual names that it has. A loss
 /// or projection with a `describe` is described by that, under "loss_" and "projection_".
 template <class A>
-[[nodiscard]] std::vector<setting> attack_settings(const A& a) {
+[[nodiscard, gnu::cold]] std::vector<setting> attack_settings(const A& a) {
     std::vector<setting> all;
     const auto add = [&](const char* name, const auto& value) { all.emplace_back(name, value); };
     setting_visitor visit{all};

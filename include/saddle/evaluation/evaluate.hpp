@@ -145,7 +145,7 @@ public:
     }
 
     /// Adds the worst case over the rows from `first` on, for each epsilon and norm that has several.
-    void add_worst_cases(std::size_t first) {
+    [[gnu::cold]] void add_worst_cases(std::size_t first) {
         if (!settings_.worst_case) return;
         std::vector<std::vector<attack_row>> groups;
         for (std::size_t i = first; i < result_.rows.size(); ++i) {

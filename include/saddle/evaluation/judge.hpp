@@ -94,7 +94,7 @@ void judge(attack_row& row, const attack_evidence<T>& e, double confidence = .95
 }
 
 /// The sentences that a reader of the row must see: rejected results and invalid logits; empty when there is nothing to say.
-[[nodiscard]] inline std::vector<std::string> notes_of(const attack_row& row) {
+[[nodiscard, gnu::cold]] inline std::vector<std::string> notes_of(const attack_row& row) {
     std::vector<std::string> notes;
     const std::string where = text(row.model, ", ", row.attack, ", epsilon ", row.epsilon, ": ");
     if (row.rejected > 0)
@@ -109,7 +109,7 @@ void judge(attack_row& row, const attack_evidence<T>& e, double confidence = .95
 /// What the attacks achieve together on one model at one epsilon and norm: an example is robust only if it survives them all.
 /// Distortions and losses stay empty, calls and seconds are summed. Throws invalid_argument for no rows, shape_error for unlike
 /// example counts.
-[[nodiscard]] inline attack_row worst_case(const std::vector<attack_row>& rows, std::string name = "worst case") {
+[[nodiscard, gnu::cold]] inline attack_row worst_case(const std::vector<attack_row>& rows, std::string name = "worst case") {
     require(!rows.empty(), "worst_case", "number of rows", "at least 1", 0);
     attack_row all = rows.front();
     all.attack = std::move(name);
@@ -136,7 +136,7 @@ void judge(attack_row& row, const attack_evidence<T>& e, double confidence = .95
 
 /// Compares two models (or attacks) on the same examples by McNemar's exact test. Throws shape_error unless both rows know the
 /// outcome of the same number of examples.
-[[nodiscard]] inline paired_comparison compare(const attack_row& first, const attack_row& second) {
+[[nodiscard, gnu::cold]] inline paired_comparison compare(const attack_row& first, const attack_row& second) {
     require<shape_error>(!first.survived.empty() && first.survived.size() == second.survived.size(), "compare",
                          "examples with outcomes", text(first.survived.size(), ", more than 0"), second.survived.size());
     paired_comparison c{first.model, second.model, text(first.attack, ", epsilon ", first.epsilon)};

@@ -9,8 +9,8 @@ namespace saddle {
 
 /// Decompresses gzip data (RFC 1952), also several members one after the other. Throws io_error, naming `where`, when the data is
 /// truncated or damaged, is followed by anything but zeros, or grows beyond `limit` bytes.
-[[nodiscard]] inline std::vector<std::byte> decompress_gzip(std::span<const std::byte> packed, const std::string& where,
-                                                            std::size_t limit = std::size_t{1} << 32) {
+[[nodiscard, gnu::cold]] inline std::vector<std::byte>
+decompress_gzip(std::span<const std::byte> packed, const std::string& where, std::size_t limit = std::size_t{1} << 32) {
     z_stream stream{};
     require<io_error>(::inflateInit2(&stream, 15 + 16) == Z_OK, where, "zlib cannot start", "Z_OK", "an error");
     const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&stream, ::inflateEnd);

@@ -43,7 +43,7 @@ class npy_header_reader {
 public:
     npy_header_reader(std::string_view header, const std::string& path) : rest_(header), path_(path) {}
 
-    npy_array read() {
+    [[gnu::cold]] npy_array read() {
         npy_array out;
         bool descr = false, order = false, shape = false;
         expect('{');
@@ -135,7 +135,7 @@ private:
 /// Reads a .npy file of format 1, 2 or 3 (numpy.lib.format). With `first` given, keeps at most that many entries of the first
 /// dimension and reads no more. Throws io_error when the file is malformed, truncated, has bytes left over, is in Fortran order
 /// or big-endian.
-[[nodiscard]] inline npy_array read_npy(const std::string& path, std::size_t first = static_cast<std::size_t>(-1)) {
+[[nodiscard, gnu::cold]] inline npy_array read_npy(const std::string& path, std::size_t first = static_cast<std::size_t>(-1)) {
     input_file file(path);
     unsigned char magic[8] = {};
     require<io_error>(file.size() >= 10, path, "size of an npy file", "at least 10 bytes", file.size());
@@ -165,7 +165,7 @@ private:
 
 /// Writes a .npy file of format 1, atomically. Throws shape_error for bytes that do not fit the dimensions, invalid_argument for
 /// a type that numpy does not have, and io_error.
-inline void write_npy(const std::string& path, const npy_array& array) {
+[[gnu::cold]] inline void write_npy(const std::string& path, const npy_array& array) {
     std::string_view descr;
     for (const auto& t : detail::npy_types)
         if (t.type == array.type) descr = t.descr;
