@@ -106,7 +106,7 @@ private:
             if (s == 0) note_clean_logits();
             evaluate();
             if (attack_.samples == 1) return;
-            session_.backward(slopes_.data(), spare_.data());
+            last_backward(session_, slopes_.data(), spare_.data());
             for (std::size_t i = 0; i < gradient_.size(); i += lanes) {
                 const V one = io::load(spare_.data() + i);
                 io::store(gradient_.data() + i, s == 0 ? one : io::load(gradient_.data() + i) + one);
@@ -204,7 +204,7 @@ private:
         if (!all)
             for (std::size_t i = 0; i < classes_ * lanes; ++i)
                 if (!moves_[i % lanes]) slopes_[i] = T(0);
-        session_.backward(slopes_.data(), gradient_.data());
+        last_backward(session_, slopes_.data(), gradient_.data());
     }
     /// One step of the lanes that move; the others may move too, where nobody reads it.
     void move() {

@@ -24,6 +24,16 @@ concept DifferentiableSession = Session<S> &&
     s.backward(slopes, gradient);
 };
 
+/// The backward pass after which the session is asked for no other of the same forward pass: sessions that can then save memory
+/// traffic have a `last_backward` of their own.
+template <DifferentiableSession S>
+void last_backward(S& session, const typename S::value_type* slopes, typename S::value_type* gradient) {
+    if constexpr (requires { session.last_backward(slopes, gradient); })
+        session.last_backward(slopes, gradient);
+    else
+        session.backward(slopes, gradient);
+}
+
 /// A session of a model with randomness of its own: `redraw` says, per lane, for which example and which draw (a number that never comes
 /// twice for one example) the next forward and backward pass are. docs/models.md
 template <class S>

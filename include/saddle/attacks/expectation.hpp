@@ -31,7 +31,7 @@ public:
         for (std::size_t s = 0; s < samples_; ++s) {
             job.forward(session_, z, logits_.data());
             (void)objective.template of_lanes<vector>(logits_.data(), slopes_.data());
-            session_.backward(slopes_.data(), one_.data());
+            last_backward(session_, slopes_.data(), one_.data());
             for (std::size_t i = 0; i < one_.size(); i += lanes)
                 io::store(gradient + i, io::load(gradient + i) + io::load(one_.data() + i));
             for (std::size_t l = 0; l < lanes; ++l) {

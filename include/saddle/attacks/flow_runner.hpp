@@ -57,7 +57,7 @@ private:
         return flow_roughness(search_[l].point(), this->image_, weight, slope_);
     }
     void move() {
-        this->session_.backward(this->slopes_.data(), gradient_.data());
+        last_backward(this->session_, this->slopes_.data(), gradient_.data());
         alignas(lane_alignment) T flawed[lanes];
         io::store(flawed, choose(drop_flawed_slopes<V>(gradient_.data(), this->elements_), V(1), V(0)));
         for (std::size_t l = 0; l < lanes; ++l) {

@@ -196,7 +196,7 @@ private:
             if (!all)
                 for (std::size_t i = 0; i < classes_ * lanes; ++i)
                     if (!moves_[i % lanes]) slopes_[i] = T(0);
-            session_.backward(slopes_.data(), gradient_.data());
+            last_backward(session_, slopes_.data(), gradient_.data());
         }
     }
     void note_flaws(const T* marks) {

@@ -31,6 +31,9 @@ public:
         void backward(const value_type* slopes, value_type* gradient) requires DifferentiableSession<inner_type> {
             inner_.backward(slopes, gradient);
         }
+        void last_backward(const value_type* slopes, value_type* gradient) requires DifferentiableSession<inner_type> {
+            saddle::last_backward(inner_, slopes, gradient);
+        }
 
     private:
         inner_type inner_;

@@ -103,7 +103,7 @@ template <class Loss = cross_entropy, class Projection = linf, class M, class T>
                         const bool counts = l < valid && static_cast<double>(value[l]) <= s.loss_bound;
                         for (std::size_t k = 0; k < classes && !counts; ++k) state->slopes[k * lanes + l] = T(0);
                     }
-                    state->network.backward(state->slopes.data(), state->gradient.data());
+                    last_backward(state->network, state->slopes.data(), state->gradient.data());
                     double* sum = sums.data() + block * elements;
                     for (std::size_t e = 0; e < elements; ++e) {
                         sum[e] = 0;

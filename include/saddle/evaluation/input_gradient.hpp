@@ -43,7 +43,7 @@ template <class M, class T, class Loss = cross_entropy>
             state->network.forward(state->x.data(), state->logits.data());
             (void)loss.template evaluate<V>(loss_input<T>{state->logits.data(), program.classes(), lanes, state->label.data()},
                                             state->slopes.data());
-            state->network.backward(state->slopes.data(), state->gradient.data());
+            last_backward(state->network, state->slopes.data(), state->gradient.data());
             store_block(state->gradient.data(), lanes, result, first, count);
         });
         return result;

@@ -5,6 +5,7 @@
 #include "saddle/nn/model.hpp"
 #include "saddle/nn/networks/conv_small.hpp"
 #include "saddle/nn/normalization.hpp"
+#include "saddle/nn/pooling.hpp"
 #include "saddle/nn/residual.hpp"
 #include "saddle/nn/sequential.hpp"
 #include "support/catch.hpp"
@@ -66,6 +67,33 @@ TEST_CASE("a session gives the same bits again and again", "[backend]") {
     session.forward(x.data(), again.data());
     CHECK(first == again);
     CHECK(first != other);
+}
+
+TEST_CASE("the last backward pass gives the bits of any other, whatever it overwrites", "[backend]") {
+    const auto check = [](const auto& m) {
+        const auto program = prepare(m);
+        const std::size_t size = program.input().size() * l;
+        auto session = program.make_session();
+        const auto slopes = random_block(program.classes() * l, 2);
+        for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+            const auto x = random_block(size, seed);
+            lane_vector<float> logits(program.classes() * l), again(logits.size()), first(size), last(size);
+            session.forward(x.data(), logits.data());
+            session.backward(slopes.data(), first.data());
+            session.last_backward(slopes.data(), last.data());
+            CHECK(first == last);
+            session.forward(x.data(), again.data());
+            CHECK(again == logits);
+        }
+    };
+    using pre = residual<sequential<batch_norm, relu, conv2d<16, 3, padding<1>>, batch_norm, relu, conv2d<16, 3, padding<1>>>>;
+    using post = residual<sequential<conv2d<16, 3, padding<1>>, relu, conv2d<16, 3, padding<1>>>>;
+    check(model<networks::conv_small<>, shape<1, 28, 28>, backend::cpu>(1));
+    check(model<sequential<conv2d<16, 3>, pre, max_pool2d<2>, post, relu, avg_pool2d<2>, flatten, linear<4>>, shape<3, 14, 14>,
+                backend::cpu>(1));
+    check(model<sequential<conv2d<16, 3>, max_pool2d<3, stride<1>>, relu, conv2d<16, 3, stride<2>>, sigmoid, conv2d<4, 1>,
+                           group_norm<2>, silu, flatten, linear<4>>,
+                shape<3, 14, 14>, backend::cpu>(1));
 }
 
 TEST_CASE("Winograd agrees with direct sums to its documented error and can be switched off", "[backend]") {

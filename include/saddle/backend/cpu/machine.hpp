@@ -31,6 +31,7 @@ struct block_memory {
     T* logits = nullptr;
     T* logits_gradient = nullptr;
     T* input_gradient = nullptr;           ///< nullptr: not wanted
+    bool overwrites_values = false;        ///< gradients stand where the values stood, as far as no later step needs those
     const T* const* parameters = nullptr;  ///< of custom layers: where each of the plan's stands, machine::parameter_places
 };
 
@@ -50,6 +51,7 @@ public:
         for (std::size_t i = 0; i < list_.steps.size(); ++i) plan_unit(i, used);
         packed_.resize(used);
         place_tensors();
+        find_replaced_values();
     }
 
     /// Packs weights for the kernels; may be called again after the weights changed. With a pool, its threads share the layers.
@@ -75,7 +77,9 @@ public:
         return tensor == 0 ? m.input : tensor == list_.output ? m.logits : m.storage + value_offset_[tensor];
     }
     [[nodiscard]] T* gradient_storage(std::size_t tensor, const block_memory<T>& m) const {
-        return tensor == 0 ? m.input_gradient : tensor == list_.output ? m.logits_gradient : m.storage + gradient_offset_[tensor];
+        if (tensor == 0) return m.input_gradient;
+        if (tensor == list_.output) return m.logits_gradient;
+        return m.storage + (m.overwrites_values && replaces_value_[tensor] ? value_offset_ : gradient_offset_)[tensor];
     }
     [[nodiscard]] block<T> value(std::size_t tensor, const block_memory<T>& m) const {
         return list_.tensors[tensor].view(value_storage(tensor, m), lanes);
@@ -166,6 +170,25 @@ private:
             if (s.op.output != list_.output) idle.emplace_back(gradient_offset_[s.op.output], s.op.output);
         }
     }
+    /// Which gradients may stand in place of their tensor's value during a backward pass after which nobody asks for values: that of
+    /// a tensor with one reader, whose backward pass handles each value before it writes there, and a producer that needs no output.
+    void find_replaced_values() {
+        using enum operation_kind;
+        std::vector<std::size_t> readers(list_.tensors.size());
+        replaces_value_.assign(list_.tensors.size(), false);
+        for (const auto& s : list_.steps) {
+            for (const std::size_t t : {s.op.input, s.op.second, s.addend})
+                if (t != none) ++readers[t];
+            replaces_value_[s.op.output] = s.op.kind == convolution || s.op.kind == scale_shift || s.op.kind == batch_norm ||
+                                           s.op.kind == average_pool || s.op.kind == add || s.op.kind == flatten;
+        }
+        for (const auto& s : list_.steps) {
+            const bool in_place = s.op.kind == convolution || s.op.kind == scale_shift || s.op.kind == batch_norm ||
+                                  s.op.kind == add || s.op.kind == flatten || (s.op.kind == max_pool && disjoint(s.op.window));
+            if (!in_place) replaces_value_[s.op.input] = false;
+        }
+        for (std::size_t t = 0; t < readers.size(); ++t) replaces_value_[t] = replaces_value_[t] && readers[t] == 1;
+    }
     void pack_step(std::size_t i, std::span<const T> parameters, std::span<const T> buffers) {
         const auto& s = list_.steps[i];
         const auto parameter = [&](std::size_t index) {
@@ -221,7 +244,7 @@ private:
     program_settings settings_;
     std::vector<convolution_unit> units_;
     std::vector<std::size_t> constants_, value_offset_, gradient_offset_;
-    std::vector<bool> depends_on_weights_;
+    std::vector<bool> depends_on_weights_, replaces_value_;
     std::size_t storage_size_ = 0, scratch_size_ = 0;
     lane_vector<T> packed_, values_;
 };

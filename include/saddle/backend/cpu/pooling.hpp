@@ -18,6 +18,11 @@ struct windows_over {
           last(std::min(windows, (i + w.padding) / w.stride + 1)) {}
 };
 
+/// Whether every input lies in at most one window.
+[[nodiscard]] inline bool disjoint(const saddle::window& w) {
+    return w.padding == 0 && w.stride == w.height && w.stride == w.width;
+}
+
 template <class V, class T>
 void max_pool_forward(const saddle::window& w, block<const T> x, block<T> y) {
     for (std::size_t c = 0; c < y.shape.channels; ++c)
@@ -33,7 +38,7 @@ void max_pool_forward(const saddle::window& w, block<const T> x, block<T> y) {
                 best.store_aligned(y.at(c, oy, ox));
             }
 }
-/// Backward where every input lies in at most one window: one pass over the windows.
+/// Backward of disjoint windows: one pass over them; dx may stand where x stands.
 template <class V, class T>
 void max_pool_backward_disjoint(const saddle::window& w, block<const T> x, block<const T> y, block<const T> dy,
                                 gradient_action action, block<T> dx) {
@@ -63,8 +68,7 @@ void max_pool_backward_disjoint(const saddle::window& w, block<const T> x, block
 template <class V, class T>
 void max_pool_backward(const saddle::window& w, block<const T> x, block<const T> y, block<const T> dy, gradient_action action,
                        block<T> dx) {
-    if (w.padding == 0 && w.stride == w.height && w.stride == w.width)
-        return max_pool_backward_disjoint<V>(w, x, y, dy, action, dx);
+    if (disjoint(w)) return max_pool_backward_disjoint<V>(w, x, y, dy, action, dx);
     for (std::size_t c = 0; c < x.shape.channels; ++c)
         for (std::size_t iy = 0; iy < x.shape.height; ++iy)
             for (std::size_t ix = 0; ix < x.shape.width; ++ix) {

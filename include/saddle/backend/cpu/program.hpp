@@ -1,6 +1,8 @@
 #pragma once
 #include "saddle/backend/cpu/machine.hpp"
 
+#include <cassert>
+
 namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// The memory of one block at work, and the two passes over it. Movable; its program must outlive it.
@@ -21,13 +23,17 @@ public:
         place_.parameters = parameters_.data();
         place_.input = const_cast<value_type*>(x);
         place_.logits = logits;
+        has_values_ = true;
         for (std::size_t i = 0; i < machine_->list().steps.size(); ++i) machine_->forward(i, place_);
     }
     /// Input gradient [C,H,W][lane] of Σ_k logits_gradient[k]·logits[k] at the last forward pass; assigned.
-    void backward(const value_type* logits_gradient, value_type* input_gradient) {
-        place_.logits_gradient = const_cast<value_type*>(logits_gradient);
-        place_.input_gradient = input_gradient;
-        for (std::size_t i = machine_->list().steps.size(); i-- > 0;) machine_->backward(i, place_);
+    void backward(const value_type* logits_gradient, value_type* input_gradient) { pull_back(logits_gradient, input_gradient); }
+    /// The same where no other backward pass of this forward pass follows: gradients take the place of values, which touches less
+    /// memory.
+    void last_backward(const value_type* logits_gradient, value_type* input_gradient) {
+        place_.overwrites_values = true;
+        pull_back(logits_gradient, input_gradient);
+        place_.overwrites_values = has_values_ = false;
     }
 
     /// Bytes of working memory.
@@ -36,7 +42,15 @@ public:
     [[nodiscard]] block<const value_type> value(std::size_t tensor) const { return machine_->value(tensor, place_); }
 
 private:
+    void pull_back(const value_type* logits_gradient, value_type* input_gradient) {
+        assert(has_values_ && "a backward pass follows a forward pass, and none follows last_backward");
+        place_.logits_gradient = const_cast<value_type*>(logits_gradient);
+        place_.input_gradient = input_gradient;
+        for (std::size_t i = machine_->list().steps.size(); i-- > 0;) machine_->backward(i, place_);
+    }
+
     const machine<V>* machine_;
+    bool has_values_ = false;
     lane_vector<value_type> memory_;
     std::vector<const value_type*> parameters_;
     block_memory<value_type> place_{};
