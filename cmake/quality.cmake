@@ -19,9 +19,15 @@ if(SADDLE_CLANG_TIDY)
     if(TARGET saddle_reference)
         set(includes "$<TARGET_PROPERTY:saddle_reference,INTERFACE_INCLUDE_DIRECTORIES>")
     endif()
+    # One file for all headers: what they share is read once.
+    list(TRANSFORM saddle_headers REPLACE "(.+)" "#include \"\\1\"\n" OUTPUT_VARIABLE lines)
+    list(TRANSFORM saddle_reference_headers REPLACE "(.+)" "#include \"\\1\"\n" OUTPUT_VARIABLE reference_lines)
+    list(JOIN lines "" lines)
+    list(JOIN reference_lines "" reference_lines)
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/every_header.cpp CONTENT "${lines}${reference_lines}")
     add_custom_target(tidy
-        COMMAND ${SADDLE_CLANG_TIDY} --quiet --warnings-as-errors=* ${saddle_headers} ${saddle_reference_headers} --
-            -x c++ -std=c++20 -Wno-pragma-once-outside-header "-I$<JOIN:${includes},;-I>"
+        COMMAND ${SADDLE_CLANG_TIDY} --quiet --warnings-as-errors=* ${PROJECT_BINARY_DIR}/every_header.cpp --
+            -std=c++20 "-I$<JOIN:${includes},;-I>"
         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} COMMAND_EXPAND_LISTS VERBATIM)
 endif()
 

@@ -14,7 +14,7 @@ struct image_subset {
     std::vector<double> epsilons, step_sizes;
     run_settings settings;
 
-    image_subset(image_subset&&) = default;
+    image_subset(image_subset&&) noexcept = default;
     image_subset(const image_subset&) = delete;
 
     /// Images `chosen` of a run. Of the settings, progress and trace stay behind; verdicts are always asked for. `spent` may be null.

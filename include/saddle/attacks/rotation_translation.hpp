@@ -50,7 +50,7 @@ private:
                 const double top = std::floor(from_y), left = std::floor(from_x);
                 auto& o = origins_[row * image_.width + column];
                 for (std::size_t k = 0; k < 4; ++k) {
-                    const double r = top + static_cast<double>(k / 2), q = left + static_cast<double>(k % 2);
+                    const double r = k < 2 ? top : top + 1, q = left + static_cast<double>(k % 2);
                     const bool inside =
                         r >= 0 && q >= 0 && r < static_cast<double>(image_.height) && q < static_cast<double>(image_.width);
                     o.pixel[k] = inside ? static_cast<std::uint32_t>(r) * static_cast<std::uint32_t>(image_.width) +

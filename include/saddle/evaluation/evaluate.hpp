@@ -78,14 +78,14 @@ std::string title_of(const named_attack<A>& a) {
 template <class P, class T>
 class evaluator {
 public:
-    evaluator(std::string model, const P& program, const basic_images<T>& x, const labels& y, worker_pool& pool,
+    evaluator(const std::string& model, const P& program, const basic_images<T>& x, const labels& y, worker_pool& pool,
               const evaluation_settings& settings)
         : program_(program), x_(x), y_(y), pool_(pool), settings_(settings), classes_(program.classes()) {
         require<data_error>(!x.empty(), "evaluate", "number of images", "at least 1", 0);
         require(settings.confidence > 0 && settings.confidence < 1, "evaluate", "confidence", "a number in (0,1)",
                 settings.confidence);
         require_valid_labels(y, x.size(), classes_, "evaluate");
-        result_.model = std::move(model);
+        result_.model = model;
         auto clean = predict(program, x, pool, run());
         clean_logits_ = std::move(clean.logits);
         result_.clean = {0, x.size(), settings.confidence};

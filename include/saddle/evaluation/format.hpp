@@ -57,7 +57,7 @@ namespace saddle {
     if (!std::isfinite(seconds) || seconds < 0 || seconds > 1e9) return "–";
     if (seconds < 10) return fixed_text(seconds, 2) + " s";
     if (seconds < 99.95) return fixed_text(seconds, 1) + " s";
-    const auto whole = static_cast<std::uint64_t>(seconds + .5);
+    const auto whole = static_cast<std::uint64_t>(std::llround(seconds));
     const auto two = [](std::uint64_t v) { return (v < 10 ? "0" : "") + std::to_string(v); };
     if (whole < 3600) return std::to_string(whole / 60) + " min " + two(whole % 60) + " s";
     return std::to_string(whole / 3600) + " h " + two(whole % 3600 / 60) + " min";

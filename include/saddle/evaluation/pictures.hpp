@@ -23,7 +23,8 @@ inline double color_scale(const grid_cell& cell) {
 inline void put_diverging(double v, std::uint8_t* rgb) {
     constexpr double zero[] = {247, 247, 247}, plus[] = {178, 24, 43}, minus[] = {33, 102, 172};
     const double share = std::min(1., std::abs(v));
-    for (int k = 0; k < 3; ++k) rgb[k] = static_cast<std::uint8_t>(zero[k] + ((v < 0 ? minus : plus)[k] - zero[k]) * share + .5);
+    for (int k = 0; k < 3; ++k)
+        rgb[k] = static_cast<std::uint8_t>(std::lround(zero[k] + ((v < 0 ? minus : plus)[k] - zero[k]) * share));
 }
 
 }  // namespace detail

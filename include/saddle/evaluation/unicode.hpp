@@ -37,7 +37,7 @@ namespace detail {
 
 /// `s` made printable and cut to at most `width` columns; an ellipsis marks the cut.
 [[nodiscard]] inline std::string fitted(std::string_view s, std::size_t width) {
-    const std::string line = printable(s);
+    std::string line = printable(s);
     if (display_width(line) <= width) return line;
     if (width == 0) return {};
     std::string out;

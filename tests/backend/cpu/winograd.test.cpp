@@ -12,7 +12,7 @@ constexpr std::size_t inputs = 20, outputs = 24;
 
 /// A convolution in one direction by Winograd and by plain sums in double; the largest difference over the largest sum.
 template <class T>
-double relative_error(extents image, std::ptrdiff_t padding, int edge) {
+double relative_error(extents image, std::ptrdiff_t padding, std::size_t edge) {
     using V = lanes<T>;
     constexpr std::size_t l = V::size;
     const auto grown = static_cast<std::size_t>(2 * padding);

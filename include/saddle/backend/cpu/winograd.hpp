@@ -10,7 +10,7 @@ namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 /// Every transform is elementwise over lanes; the middle is one product of matrices a plane, with the register tile of the direct
 /// kernel.
 struct winograd {
-    int edge = 2;                                     ///< outputs of a tile in a row: 2 or 4
+    std::size_t edge = 2;                             ///< outputs of a tile in a row: 2 or 4
     std::size_t inputs = 0, outputs = 0;              ///< channels
     std::size_t input_stride = 0, output_stride = 0;  ///< values between channels
     std::size_t input_row = 0, output_row = 0;        ///< values between rows
@@ -23,7 +23,7 @@ struct winograd {
     std::size_t group = 0;  ///< output channels multiplied before their sums are transformed back
     std::size_t weights = 0, bias = 0;
 
-    [[nodiscard]] std::size_t planes() const { return static_cast<std::size_t>((edge + 2) * (edge + 2)); }
+    [[nodiscard]] std::size_t planes() const { return (edge + 2) * (edge + 2); }
     [[nodiscard]] std::size_t transformed_size() const { return planes() * inputs * outputs; }
     /// Values between two planes; odd multiples of a cache line keep them in different cache sets.
     [[nodiscard]] std::size_t plane(std::size_t channels, std::size_t lanes) const { return (channels * chunk | 1) * lanes; }
@@ -38,22 +38,21 @@ struct winograd {
 }
 
 /// Tiles of `edge` outputs that cover a tensor.
-[[nodiscard]] inline std::size_t count_tiles(extents output, int edge) {
-    const auto e = static_cast<std::size_t>(edge);
-    return (output.height + e - 1) / e * ((output.width + e - 1) / e);
+[[nodiscard]] inline std::size_t count_tiles(extents output, std::size_t edge) {
+    return (output.height + edge - 1) / edge * ((output.width + edge - 1) / edge);
 }
 
 /// The edge with fewer products for an output; fewer than four tiles would leave the register tile waiting for its sums.
-[[nodiscard]] inline int winograd_edge(extents output) {
-    const auto products = [&](int edge) {
-        return std::max<std::size_t>(count_tiles(output, edge), 4) * static_cast<std::size_t>((edge + 2) * (edge + 2));
+[[nodiscard]] inline std::size_t winograd_edge(extents output) {
+    const auto products = [&](std::size_t edge) {
+        return std::max<std::size_t>(count_tiles(output, edge), 4) * (edge + 2) * (edge + 2);
     };
     return products(4) < products(2) ? 4 : 2;
 }
 
 /// Borders that whole tiles need beyond those of the taps, for one direction.
 inline void reserve_winograd_border(std::ptrdiff_t padding, layout& input, extents output) {
-    const auto edge = static_cast<std::size_t>(winograd_edge(output));
+    const std::size_t edge = winograd_edge(output);
     const auto reach = [&](std::size_t n) { return static_cast<std::ptrdiff_t>((n + edge - 1) / edge * edge) + 1 - padding; };
     input.require_border(-padding, reach(output.height), reach(output.width));
 }
@@ -69,7 +68,7 @@ inline void reserve_winograd_border(std::ptrdiff_t padding, layout& input, exten
     w.output_stride = output.channel_stride() * lanes;
     w.input_row = input.columns() * lanes;
     w.output_row = output.columns() * lanes;
-    const auto l = static_cast<std::ptrdiff_t>(lanes), edge = std::ptrdiff_t{w.edge};
+    const auto l = static_cast<std::ptrdiff_t>(lanes), edge = static_cast<std::ptrdiff_t>(w.edge);
     const auto rows = static_cast<std::ptrdiff_t>(output.shape.height), columns = static_cast<std::ptrdiff_t>(output.shape.width);
     for (std::ptrdiff_t y = 0; y < rows; y += edge)
         for (std::ptrdiff_t x = 0; x < columns; x += edge)
