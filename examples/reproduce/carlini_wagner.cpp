@@ -33,15 +33,18 @@ constexpr std::string_view usage = R"(carlini_wagner: tables III and IV of Carli
   --train N, --epochs N  images and passes of the training (default all, 50)
   --images N             attacked images (default 10; the paper: 1000)
   --steps N              updates for each c (default 1000; the paper: 10000)
+  --inner N              updates for each solve of L0 and Linf, steps of the iterative gradient sign (default 1000, the paper's)
   --searches N           values of c (default 9; the paper: 20 in table III)
   --table 3|4|both       (default 4; table III is 21 attacks)
+  --row TEXT             only rows whose name contains TEXT
 )";
 
 struct options {
     std::map<std::string, std::string> values{{"data", "generated"},  {"weights", "carlini_wagner.safetensors"},
                                               {"train", "100000000"}, {"epochs", "50"},
                                               {"images", "10"},       {"steps", "1000"},
-                                              {"searches", "9"},      {"table", "4"}};
+                                              {"inner", "1000"},      {"searches", "9"},
+                                              {"table", "4"},         {"row", ""}};
     options(int count, char** arguments) {
         for (int i = 1; i < count; i += 2) {
             const std::string name = arguments[i];
@@ -101,7 +104,8 @@ void print_head(const std::string& title) {
 class experiment {
 public:
     experiment(const program_type& program, dataset data, worker_pool& pool, const options& o)
-        : program_(program), data_(std::move(data)), pool_(pool), steps_(o.number("steps")), searches_(o.number("searches")) {}
+        : program_(program), data_(std::move(data)), pool_(pool), steps_(o.number("steps")), inner_(o.number("inner")),
+          searches_(o.number("searches")), row_(o.text_of("row")) {}
 
     void table_iii() const {
         // [objective][box treatment] as published: best, average and worst case
@@ -124,33 +128,36 @@ public:
             text("Table III: L2 distance by objective and box treatment, ", searches_, " values of c, ", steps_, " updates"));
         for (int f = 1; f <= 7; ++f)
             for (int box = 0; box < 3; ++box)
-                print(text('f', f, ", ", boxes[box]),
-                      targeted(carlini_wagner_l2{.loss = {static_cast<cw_objective>(f)},
-                                                 .box = static_cast<box_treatment>(box),
-                                                 .binary_steps = searches_,
-                                                 .steps = steps_},
-                               "l2"),
-                      published[f - 1][box]);
+                line(text('f', f, ", ", boxes[box]), published[f - 1][box], [&] {
+                    return targeted(carlini_wagner_l2{.loss = {static_cast<cw_objective>(f)},
+                                                      .box = static_cast<box_treatment>(box),
+                                                      .binary_steps = searches_,
+                                                      .steps = steps_},
+                                    "l2");
+                });
     }
 
     void table_iv() const {
         print_head("Table IV: distance in each attack's norm");
-        const std::size_t inner = std::max<std::size_t>(1, steps_ / 10);
-        print("our L0", targeted(carlini_wagner_l0{.steps = inner}, "l0"), {{8.5, 1}, {16, 1}, {33, 1}});
-        auto map = jsma_z;
-        map.gamma = 1;
-        print("JSMA-Z", targeted(map, "l0"), {{20, 1}, {56, 1}, {180, .98}});
-        map.kind = jsma_kind::probabilities;
-        print("JSMA-F", targeted(map, "l0"), {{17, 1}, {45, 1}, {100, 1}});
-        print("our L2", targeted(carlini_wagner_l2{.binary_steps = searches_, .steps = steps_}, "l2"),
-              {{1.36, 1}, {1.76, 1}, {2.60, 1}});
-        print("DeepFool", untargeted(deepfool<l2>{}), {{2.11, 1}, {}, {}});
-        print("our Linf", targeted(carlini_wagner_linf{.steps = inner}, "linf"), {{.13, 1}, {.16, 1}, {.23, 1}});
-        print("fast gradient sign", smallest_epsilon(true), {{.22, 1}, {.26, .42}, {0, 0}});
-        print("iterative gradient sign", smallest_epsilon(false), {{.14, 1}, {.19, 1}, {.26, 1}});
+        auto map = jsma_z, probability_map = jsma_z;
+        map.gamma = probability_map.gamma = 1;
+        probability_map.kind = jsma_kind::probabilities;
+        line("our L0", {{8.5, 1}, {16, 1}, {33, 1}}, [&] { return targeted(carlini_wagner_l0{.steps = inner_}, "l0"); });
+        line("JSMA-Z", {{20, 1}, {56, 1}, {180, .98}}, [&] { return targeted(map, "l0"); });
+        line("JSMA-F", {{17, 1}, {45, 1}, {100, 1}}, [&] { return targeted(probability_map, "l0"); });
+        line("our L2", {{1.36, 1}, {1.76, 1}, {2.60, 1}},
+             [&] { return targeted(carlini_wagner_l2{.binary_steps = searches_, .steps = steps_}, "l2"); });
+        line("DeepFool", {{2.11, 1}, {}, {}}, [&] { return untargeted(deepfool<l2>{}); });
+        line("our Linf", {{.13, 1}, {.16, 1}, {.23, 1}}, [&] { return targeted(carlini_wagner_linf{.steps = inner_}, "linf"); });
+        line("fast gradient sign", {{.22, 1}, {.26, .42}, {0, 0}}, [&] { return smallest_epsilon(true); });
+        line("iterative gradient sign", {{.14, 1}, {.19, 1}, {.26, 1}}, [&] { return smallest_epsilon(false); });
     }
 
 private:
+    template <class Measure>
+    void line(const std::string& name, const row& published, const Measure& measure) const {
+        if (name.find(row_) != std::string::npos) print(name, measure(), published);
+    }
     static double distance_of(const targeted_case& c, std::string_view norm) { return distance_in(norm, c.mean); }
 
     template <class A>
@@ -191,7 +198,7 @@ private:
             auto found = fast ? at(fgsm({.epsilon = epsilon, .targets = target_rule::given}))
                               : at(bim({.epsilon = epsilon,
                                         .step_size = 1. / 256,
-                                        .steps = std::min<std::size_t>(100, steps_),
+                                        .steps = inner_,
                                         .targets = target_rule::given,
                                         .keep = keep_rule::first_success,
                                         .early_stop = true}));
@@ -206,7 +213,8 @@ private:
     const program_type& program_;
     dataset data_;
     worker_pool& pool_;
-    std::size_t steps_, searches_;
+    std::size_t steps_, inner_, searches_;
+    std::string row_;
 };
 
 /// The paper's network and its training: SGD .01 with Nesterov momentum .9, batch 128, dropout .5.
