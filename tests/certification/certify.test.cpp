@@ -120,6 +120,39 @@ TEST_CASE("certification stops on request and tells its progress", "[certify]") 
     CHECK(last == 40);
 }
 
+TEST_CASE("falsify counts points of the box that have another class, and nothing else", "[certify]") {
+    const auto m = random_model<strided>(1);
+    labelled set(m, 40);
+    for (std::size_t i = 0; i < 40; i += 3) set.y[i] = (set.y[i] + 1) % 4;
+    worker_pool pool(2);
+    images points(40, each);
+    const random_stream draws({.seed = 4, .purpose = purpose::user});
+    for (std::size_t i = 0; i < points.values().size(); ++i) points.values()[i] = draws.uniform(0, i);
+    const labels found = certify<box>(m, points, set.y, linf_box{0}).predictions;  // of the points
+    const auto everywhere = falsify(m, set.x, set.y, linf_box{1}, points, pool);
+    for (std::size_t i = 0; i < 40; ++i) CHECK(everywhere[i] == (found[i] != set.y[i]));
+    CHECK(std::count(everywhere.begin(), everywhere.end(), 1) > 0);
+    const auto outside = falsify(m, set.x, set.y, linf_box{.01}, points, pool);
+    CHECK(std::count(outside.begin(), outside.end(), 1) == 0);
+    CHECK_THROWS_AS(falsify(m, set.x, set.y, linf_box{.1}, images(39, each), pool), shape_error);
+}
+
+TEST_CASE("what is falsified is unverified without an analysis, the rest is as before", "[certify]") {
+    const auto m = random_model<strided>(1);
+    const labelled set(m, 9);
+    const auto plain = certify<deep_poly>(m, set.x, set.y, linf_box{.001});
+    REQUIRE(plain.count(certificate::verified) == 9);
+    std::vector<std::uint8_t> falsified(9);
+    falsified[4] = 1;
+    const auto result = certify<deep_poly>(m, set.x, set.y, linf_box{.001}, {}, {.falsified = falsified});
+    CHECK(result.status[4] == certificate::unverified);
+    CHECK(std::isnan(result.margin[4]));
+    for (std::size_t i = 0; i < 9; ++i)
+        if (i != 4) CHECK(result.margin[i] == plain.margin[i]);
+    CHECK_THROWS_AS(certify<deep_poly>(m, set.x, set.y, linf_box{.1}, {}, {.falsified = std::span(falsified).first(8)}),
+                    shape_error);
+}
+
 TEST_CASE("an empty set gives an empty result", "[certify]") {
     const auto result = certify<box>(random_model<strided>(1), images(), {}, linf_box{.1});
     CHECK(result.status.empty());

@@ -30,6 +30,18 @@ TEST_CASE("on a terminal the line is redrawn and ends full") {
     CHECK(text.ends_with("0:08 left\n"));
 }
 
+TEST_CASE("work between epochs has a line of its own") {
+    const auto work = [](bool terminal) {
+        std::ostringstream out;
+        progress_bar bar(out, terminal);
+        for (std::size_t done = 1; done <= 3; ++done) bar.work("certification", done, 3);
+        return out.str();
+    };
+    CHECK(work(false) == "certification 3/3\n");
+    CHECK(work(true).starts_with("\r\x1b[Kcertification 1/3"));
+    CHECK(work(true).ends_with("\r\x1b[Kcertification 3/3\n"));
+}
+
 TEST_CASE("times are written as clocks show them") {
     CHECK(clock_text(0) == "0:00");
     CHECK(clock_text(59.6) == "1:00");

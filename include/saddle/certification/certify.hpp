@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 
 namespace saddle {
 
@@ -18,6 +19,8 @@ struct certify_settings {
     soundness level = soundness::float_program;
     std::function<void(std::size_t done, std::size_t total)> progress{};  ///< after every image, from one thread at a time
     const std::atomic<bool>* stop = nullptr;  ///< when it becomes true, certification ends with `interrupted`
+    /// [N] 1 where a point of the image's box is known to be misclassified (`falsify`): unverified without an analysis. Empty: none.
+    std::span<const std::uint8_t> falsified{};
 };
 
 /// An abstract domain: settings with a `name` and an `analysis<V>(network, settings, rounding)` whose
@@ -43,18 +46,24 @@ template <class T>
     return static_cast<std::int32_t>(best);
 }
 
-/// The program's class of every image.
-template <class V, class T>
-void predict_classes(const cpu_backend::program<V>& program, const basic_images<T>& x, worker_pool& pool, labels& classes) {
+/// Runs the program on all images: f(first image, images, logits [K][lane]) for each block, from the pool's threads.
+template <class V, class T, class F>
+void for_each_block_of_logits(const cpu_backend::program<V>& program, const basic_images<T>& x, worker_pool& pool, F&& f) {
+    struct worker_state {
+        decltype(program.make_session()) session;
+        lane_vector<T> input, logits;
+    };
+    std::vector<std::unique_ptr<worker_state>> workers(pool.size());
     const std::size_t count = x.size();
-    pool.for_each((count + V::size - 1) / V::size, [&](std::size_t block, std::size_t) {
-        auto session = program.make_session();
-        lane_vector<T> input(x.each().size() * V::size), logits(program.classes() * V::size);
+    pool.for_each((count + V::size - 1) / V::size, [&](std::size_t block, std::size_t worker) {
+        auto& state = workers[worker];
+        if (!state)
+            state.reset(new worker_state{program.make_session(), lane_vector<T>(x.each().size() * V::size),
+                                         lane_vector<T>(program.classes() * V::size)});
         const std::size_t first = block * V::size, valid = std::min(V::size, count - first);
-        load_block(x, first, valid, V::size, input.data());
-        session.forward(input.data(), logits.data());
-        for (std::size_t l = 0; l < valid; ++l)
-            classes[first + l] = predicted_class(logits.data() + l, program.classes(), V::size);
+        load_block(x, first, valid, V::size, state->input.data());
+        state->session.forward(state->input.data(), state->logits.data());
+        f(first, valid, state->logits.data());
     });
 }
 
@@ -69,6 +78,8 @@ certification_result run_certification(const D& domain, const cpu_backend::progr
     require_valid_images(x, "certify");
     require_valid_labels(y, count, classes, "certify");
     box.validate(count, "certify");
+    require<shape_error>(settings.falsified.empty() || settings.falsified.size() == count, "certify", "number of falsified flags",
+                         count, settings.falsified.size());
 
     const bound_network<BoundScalar> network(program.steps());
     const auto rounding = rounding_model::of<T, BoundScalar>(settings.level);
@@ -81,7 +92,9 @@ certification_result run_certification(const D& domain, const cpu_backend::progr
     result.predictions.resize(count);
     result.seconds.resize(count);
 
-    predict_classes(program, x, pool, result.predictions);
+    for_each_block_of_logits(program, x, pool, [&](std::size_t first, std::size_t images, const T* logits) {
+        for (std::size_t l = 0; l < images; ++l) result.predictions[first + l] = predicted_class(logits + l, classes, V::size);
+    });
     struct worker_state {
         typename D::template analysis<B> analysis;
         std::vector<T> lower, upper;
@@ -92,7 +105,9 @@ certification_result run_certification(const D& domain, const cpu_backend::progr
     pool.for_each(count, [&](std::size_t i, std::size_t worker) {
         if (settings.stop && settings.stop->load(std::memory_order_relaxed)) throw interrupted("certify: stopped on request");
         const auto start = std::chrono::steady_clock::now();
-        if (result.predictions[i] == y[i]) {
+        if (result.predictions[i] == y[i] && !settings.falsified.empty() && settings.falsified[i]) {
+            result.status[i] = certificate::unverified;
+        } else if (result.predictions[i] == y[i]) {
             auto& state = workers[worker];
             if (!state)
                 state.reset(new worker_state{typename D::template analysis<B>(network, domain, rounding),
@@ -162,6 +177,39 @@ certification_result certify(const M& model, const basic_images<T>& x, const lab
         return detail::with_certified_program(model, [&](const auto& program) {
             return detail::run_certification<scalar>(domain, program, x, y, box, pool, settings);
         });
+}
+
+/// Tells which images need no proof: 1 where points[i] lies in the box of image i and the program that `certify` covers gives another
+/// class a larger logit than y[i], so that no sound domain verifies the image.
+///
+/// `points` [N,C,H,W] may come from any attack on `x` [N,C,H,W]; what lies outside the box or ties does not count. Throws like certify.
+template <class M, class T, class Box>
+[[nodiscard]] std::vector<std::uint8_t> falsify(const M& model, const basic_images<T>& x, const labels& y, const Box& box,
+                                                const basic_images<T>& points, worker_pool& pool) {
+    return detail::with_certified_program(model, [&](const auto& program) {
+        using V = lanes<T>;
+        require<shape_error>(x.empty() || x.each() == program.input(), "falsify", "extents of the images", program.input(),
+                             x.each());
+        require<shape_error>(points.size() == x.size() && (x.empty() || points.each() == x.each()), "falsify",
+                             "points for images", text(x.size(), " of ", x.each()), text(points.size(), " of ", points.each()));
+        require_valid_labels(y, x.size(), program.classes(), "falsify");
+        box.validate(x.size(), "falsify");
+        std::vector<std::uint8_t> found(x.size());
+        detail::for_each_block_of_logits(program, points, pool, [&](std::size_t first, std::size_t images, const T* logits) {
+            std::vector<T> lower(x.each().size()), upper(lower.size());
+            for (std::size_t l = 0; l < images; ++l) {
+                const std::size_t i = first + l;
+                box(i, x[i], std::span<T>(lower), std::span<T>(upper));
+                bool inside = true, broken = false;
+                for (std::size_t e = 0; e < lower.size(); ++e)
+                    inside = inside && points[i][e] >= lower[e] && points[i][e] <= upper[e];
+                const T own = logits[static_cast<std::size_t>(y[i]) * V::size + l];
+                for (std::size_t k = 0; k < program.classes(); ++k) broken = broken || logits[k * V::size + l] > own;
+                found[i] = inside && broken;
+            }
+        });
+        return found;
+    });
 }
 
 /// The same with a pool of its own, of settings.threads threads.

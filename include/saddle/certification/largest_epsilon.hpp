@@ -71,6 +71,8 @@ radius_result largest_certified_epsilon(const M& model, const basic_images<T>& x
                                         const D& domain = {}, const radius_settings& settings = {}) {
     require(settings.upper > 0 && settings.upper <= 1, "largest_certified_epsilon", "upper", "a number in (0,1]", settings.upper);
     require(settings.tolerance > 0, "largest_certified_epsilon", "tolerance", "a positive number", settings.tolerance);
+    require(settings.certify.falsified.empty(), "largest_certified_epsilon", "falsified flags", "none: they belong to one radius",
+            settings.certify.falsified.size());
     const std::size_t count = x.size();
     constexpr double infinity = std::numeric_limits<double>::infinity();
     radius_result result{.domain = std::string(D::name),
@@ -143,6 +145,8 @@ template <class D, class BoundScalar = void, class M, class T>
 certified_curve_result certified_curve(const M& model, const basic_images<T>& x, const labels& y,
                                        std::span<const double> epsilons, worker_pool& pool, const D& domain = {},
                                        const curve_settings& settings = {}) {
+    require(settings.certify.falsified.empty(), "certified_curve", "falsified flags", "none: they belong to one radius",
+            settings.certify.falsified.size());
     certified_curve_result curve{{epsilons.begin(), epsilons.end()}, std::vector<certification_result>(epsilons.size())};
     std::vector<std::size_t> order(epsilons.size()), all(x.size());
     for (std::size_t k = 0; k < order.size(); ++k) order[k] = k;

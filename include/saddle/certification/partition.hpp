@@ -25,7 +25,7 @@ struct partition {
     std::string version = text(SADDLE_VERSION_MAJOR, '.', SADDLE_VERSION_MINOR, '.', SADDLE_VERSION_PATCH);  ///< of the library
     std::size_t done = 0;             ///< the first so many images are certified
     std::vector<certificate> status;  ///< [N]; those not done yet: unverified
-    std::vector<double> margin;       ///< [N] smallest margin; NaN where misclassified or not done
+    std::vector<double> margin;       ///< [N] smallest margin; NaN where misclassified, falsified or not done
     double seconds = 0;               ///< of certification, summed over images
 
     [[nodiscard]] bool complete() const { return done == status.size(); }

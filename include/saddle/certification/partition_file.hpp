@@ -139,11 +139,15 @@ partition partition_dataset(const M& model, const basic_images<T>& x, const labe
     else if (saving)
         save_partition(p, settings.path);  // a path that cannot be written shows before the work, not after it
     auto how = settings.certify;
+    const auto falsified = settings.certify.falsified;
+    require<shape_error>(falsified.empty() || falsified.size() == x.size(), "partition_dataset", "number of falsified flags",
+                         x.size(), falsified.size());
     if (settings.certify.progress)
         how.progress = [&](std::size_t done, std::size_t) { settings.certify.progress(p.done + done, x.size()); };
     detail::with_certified_program(model, [&](const auto& program) {
         while (!p.complete()) {
             const std::size_t count = std::min(settings.block, x.size() - p.done), first = p.done;
+            if (!falsified.empty()) how.falsified = falsified.subspan(first, count);
             const auto at = y.begin() + static_cast<std::ptrdiff_t>(first);
             const auto found =
                 certify<D, BoundScalar>(program, x.slice(first, count), labels(at, at + static_cast<std::ptrdiff_t>(count)),

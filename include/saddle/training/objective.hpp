@@ -2,6 +2,9 @@
 #include "saddle/data/dataset.hpp"
 #include "saddle/training/context.hpp"
 
+#include <functional>
+#include <string_view>
+
 namespace saddle {
 
 /// The state of an objective that carries nothing from step to step.
@@ -31,6 +34,8 @@ struct epoch_context {
     const dataset& data;
     schedule_position position;
     worker_pool& pool;
+    /// Tells observers how far work of this name is, see observers.hpp. From one thread at a time.
+    std::function<void(std::string_view work, std::size_t done, std::size_t total)> report;
 };
 
 /// What an objective carries from step to step (a perturbation or an epsilon per example, class centres): its `state<T>`, or

@@ -5,7 +5,7 @@
 
 /// Observers of a training are objects of any type with any of these methods; each may take the trainer as a last argument.
 ///   train_begin()   epoch_begin(const schedule_position&)   step_end(const step_record&)   epoch_end(const epoch_record&)
-///   train_end(const training_result&)
+///   train_end(const training_result&)   work(std::string_view name, std::size_t done, std::size_t total): of an objective, between epochs
 /// step_end and epoch_end may return a training_action to end the training after that step. Two more serve checkpoints:
 ///   restore(trainer&)              before the first step: may set the trainer's fields, weights and buffers
 ///   save(trainer&, save_reason)    after all observers have seen the step (and epoch), at the end, and when the user interrupts
@@ -45,6 +45,13 @@ void notify_epoch_begin(Observers& observers, const schedule_position& at, Train
             o.epoch_begin(at, trainer);
         else if constexpr (requires { o.epoch_begin(at); })
             o.epoch_begin(at);
+    });
+}
+
+template <class Observers>
+void notify_work(Observers& observers, std::string_view name, std::size_t done, std::size_t total) {
+    ask_each(observers, [&](auto& o) {
+        if constexpr (requires { o.work(name, done, total); }) o.work(name, done, total);
     });
 }
 

@@ -2,7 +2,6 @@
 #include "saddle/training/records.hpp"
 
 #include <chrono>
-#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
@@ -12,7 +11,7 @@ namespace saddle {
 
 /// Hours, minutes and seconds as "1:02:03" or "2:03".
 [[nodiscard, gnu::cold]] inline std::string clock_text(double seconds) {
-    const auto whole = std::llround(std::max(0., std::min(seconds, 1e9)));
+    const auto whole = static_cast<long long>(std::max(0., std::min(seconds, 1e9)) + .5);
     std::ostringstream out;
     if (whole >= 3600) out << whole / 3600 << ':' << std::setfill('0') << std::setw(2);
     out << whole / 60 % 60 << ':' << std::setfill('0') << std::setw(2) << whole % 60;
@@ -22,7 +21,7 @@ namespace saddle {
 /// Observer that shows progress, loss, accuracy, learning rate, images per second and the time left in the whole training.
 ///
 /// On a terminal one line is redrawn at most ten times a second and kept at the end of each epoch; elsewhere one plain line per
-/// epoch.
+/// epoch. Work of an objective between epochs, such as a certification, has a line of its own.
 class progress_bar {
 public:
     /// Writes to `out`; `terminal` says whether lines can be redrawn.
@@ -43,10 +42,7 @@ public:
         steps_ += 1;
         const auto& at = r.position;
         left_ = seconds_ / steps_ * static_cast<double>(at.total() - at.steps() - 1);
-        if (!terminal_) return;
-        const auto now = std::chrono::steady_clock::now();
-        if (now - drawn_ < std::chrono::milliseconds(100)) return;
-        drawn_ = now;
+        if (!terminal_ || !due()) return;
         draw(at.epoch, at.epochs, static_cast<double>(at.step + 1) / static_cast<double>(at.steps_per_epoch), loss_ / examples_,
              correct_ / examples_, r.learning_rate, examples_ / epoch_seconds_);
     }
@@ -56,7 +52,19 @@ public:
         *out_ << '\n' << std::flush;
     }
 
+    void work(std::string_view name, std::size_t done, std::size_t total) {
+        if (done < total && (!terminal_ || !due())) return;
+        *out_ << (terminal_ ? "\r\x1b[K" : "") << name << ' ' << done << '/' << total << (done < total ? "" : "\n") << std::flush;
+    }
+
 private:
+    /// Whether the line on a terminal is a tenth of a second old.
+    bool due() {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - drawn_ < std::chrono::milliseconds(100)) return false;
+        drawn_ = now;
+        return true;
+    }
     [[gnu::cold]] void draw(std::size_t epoch, std::size_t epochs, double part, double loss, double accuracy, double rate,
                             double speed) {
         std::ostringstream line;

@@ -106,7 +106,7 @@ public:
         archive("examples_of_epoch", sums_.examples);
         archive("rate_of_epoch", sums_.learning_rate);
         archive("seconds_of_epoch", sums_.seconds);
-        const auto under = [&](const std::string& prefix) {
+        const auto under = [&](std::string prefix) {
             return [&archive, prefix](std::string_view name, auto&& field) { archive(prefix + std::string(name), field); };
         };
         result_.epochs.fields(under("history."));
@@ -145,7 +145,10 @@ private:
         if constexpr (requires(const epoch_context<Model>& at) { objective_.begin_epoch(at, objective_state_); }) {
             const auto begin = std::chrono::steady_clock::now();
             try {
-                objective_.begin_epoch(epoch_context<Model>{*model_, *data_, position_, pool}, objective_state_);
+                const auto report = [&](std::string_view work, std::size_t done, std::size_t total) {
+                    detail::notify_work(observers_, work, done, total);
+                };
+                objective_.begin_epoch(epoch_context<Model>{*model_, *data_, position_, pool, report}, objective_state_);
             } catch (const interrupted&) {
                 stop_for_user();
             }

@@ -1,4 +1,5 @@
 #pragma once
+#include "saddle/attacks/pgd.hpp"
 #include "saddle/certification/certify.hpp"
 #include "saddle/losses/cross_entropy.hpp"
 #include "saddle/training/interruption.hpp"
@@ -16,7 +17,9 @@ struct soft_settings {
         .1;                           ///< Linf radius that an example must be proven for, cut with [0,1]; the attack has its own
     std::size_t recertify_every = 0;  ///< epochs from one certification of the training set to the next; 0: never (the paper)
     std::vector<certificate> partition{};  ///< made before, one per training image: takes the place of the first certification
-    std::function<void(std::size_t done, std::size_t total)> progress{};  ///< of a certification, from one thread at a time
+    /// Of PGD at certification_epsilon before a certification: what it breaks needs no proof, so that the partition is the same and
+    /// costs less; 0: none.
+    std::size_t falsification_steps = 5;
 };
 
 /// Soft adversarial training (Sharma & Narayan 2022, §4): the mean loss at x for verified examples, at attack(x) for those that are
@@ -76,11 +79,26 @@ struct soft {
         s.stepped = s.attacked = 0;
         if (!s.partition.empty() && (every == 0 || epoch < s.certified + every)) return;
         certify_settings how;
-        how.progress = settings.progress;
+        how.progress = [&](std::size_t done, std::size_t total) { at.report("certification", done, total); };
         how.stop = &interruption::flag();
         using T = typename Model::value_type;
+        const linf_box box{settings.certification_epsilon};
         const auto status = [&](const basic_images<T>& x) {
-            return certify<Domain>(at.model, x, at.data.y, linf_box{settings.certification_epsilon}, at.pool, domain, how).status;
+            std::vector<std::uint8_t> falsified;
+            if (settings.falsification_steps > 0 && box.epsilon > 0) {
+                const double steps = static_cast<double>(settings.falsification_steps);
+                const auto search = pgd({.epsilon = box.epsilon,
+                                         .step_size = 2.5 * box.epsilon / steps,
+                                         .steps = settings.falsification_steps,
+                                         .early_stop = true});
+                run_settings quiet;
+                quiet.examples_only = true;
+                const auto program = prepare(at.model);
+                falsified = falsify(at.model, x, at.data.y, box,
+                                    perturb(search, program, x, at.data.y, at.pool, quiet).adversarial, at.pool);
+                how.falsified = falsified;
+            }
+            return certify<Domain>(at.model, x, at.data.y, box, at.pool, domain, how).status;
         };
         std::vector<certificate> found;
         if constexpr (std::is_same_v<T, float>) {
@@ -143,6 +161,7 @@ struct soft {
         visit.part("domain", domain);
         visit("certification_epsilon", settings.certification_epsilon);
         visit("recertify_every", settings.recertify_every);
+        visit("falsification_steps", settings.falsification_steps);
         visit("partition", fingerprint(std::as_bytes(std::span(settings.partition))));
         visit.part("attack", attack);
         visit.part("loss", loss);
