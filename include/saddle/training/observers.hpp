@@ -5,7 +5,8 @@
 
 /// Observers of a training are objects of any type with any of these methods; each may take the trainer as a last argument.
 ///   train_begin()   epoch_begin(const schedule_position&)   step_end(const step_record&)   epoch_end(const epoch_record&)
-///   train_end(const training_result&)   work(std::string_view name, std::size_t done, std::size_t total): of an objective, between epochs
+///   train_end(const training_result&)
+///   work(std::string_view name, std::size_t done, std::size_t total)   of an objective, between epochs
 /// step_end and epoch_end may return a training_action to end the training after that step. Two more serve checkpoints:
 ///   restore(trainer&)              before the first step: may set the trainer's fields, weights and buffers
 ///   save(trainer&, save_reason)    after all observers have seen the step (and epoch), at the end, and when the user interrupts

@@ -2,6 +2,7 @@
 #include "saddle/training/records.hpp"
 
 #include <chrono>
+#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
@@ -11,7 +12,7 @@ namespace saddle {
 
 /// Hours, minutes and seconds as "1:02:03" or "2:03".
 [[nodiscard, gnu::cold]] inline std::string clock_text(double seconds) {
-    const auto whole = static_cast<long long>(std::max(0., std::min(seconds, 1e9)) + .5);
+    const auto whole = std::llround(std::max(0., std::min(seconds, 1e9)));
     std::ostringstream out;
     if (whole >= 3600) out << whole / 3600 << ':' << std::setfill('0') << std::setw(2);
     out << whole / 60 % 60 << ':' << std::setfill('0') << std::setw(2) << whole % 60;

@@ -106,7 +106,7 @@ public:
         archive("examples_of_epoch", sums_.examples);
         archive("rate_of_epoch", sums_.learning_rate);
         archive("seconds_of_epoch", sums_.seconds);
-        const auto under = [&](std::string prefix) {
+        const auto under = [&](const std::string& prefix) {
             return [&archive, prefix](std::string_view name, auto&& field) { archive(prefix + std::string(name), field); };
         };
         result_.epochs.fields(under("history."));

@@ -161,7 +161,6 @@ struct soft {
         visit.part("domain", domain);
         visit("certification_epsilon", settings.certification_epsilon);
         visit("recertify_every", settings.recertify_every);
-        visit("falsification_steps", settings.falsification_steps);
         visit("partition", fingerprint(std::as_bytes(std::span(settings.partition))));
         visit.part("attack", attack);
         visit.part("loss", loss);
