@@ -2,14 +2,14 @@
 #include "saddle/backend/cpu/batch_norm.hpp"
 #include "saddle/backend/cpu/gradient_store.hpp"
 #include "saddle/backend/cpu/interval_margin.hpp"
+#include "saddle/backend/cpu/interval_program.hpp"
 #include "saddle/core/image_blocks.hpp"
 
 namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Worst-case logits of boxes by interval propagation (Gowal et al. 2019), and their gradient in the weights.
 ///
-/// Centres go through the network with its weights W, radii with |W| and no biases: two programs of one plan. A monotone layer
-/// (activation, max-pool) takes both ends, centre ∓ radius, to both ends. The gradient of W is that of the centres' program plus
+/// Boxes go through an interval_program. The gradient of W is that of the centres' program plus
 /// sign(W) times that of the radii's, 0 where W is 0. Evaluation mode: batch norm uses the running statistics, which stay as they
 /// are; dropout does nothing. Bounds are computed to nearest: for training, not for proofs. A thread takes a block through all
 /// passes; the bits do not depend on the number of threads.
@@ -22,8 +22,7 @@ public:
 
     /// Throws invalid_argument, naming the layer, for one that is neither linear nor monotone (group_norm, silu, a user's own).
     interval_trainer(const plan& p, worker_pool& pool)
-        : plan_(p), pool_(&pool), centre_(checked(p), {.fuse = false}), radius_(without_biases(p), {.fuse = false}),
-          centre_store_(centre_, plan_), radius_store_(radius_, plan_) {
+        : plan_(p), pool_(&pool), program_(plan_), centre_store_(program_.centre, plan_), radius_store_(program_.radius, plan_) {
         const auto& steps = list().steps;
         const auto& last = steps.back();
         folded_ = last.op.kind == operation_kind::convolution && last.op.output == list().output && last.addend == none &&
@@ -36,7 +35,6 @@ public:
             centre_store_.leave_out(steps.size() - 1);
             radius_store_.leave_out(steps.size() - 1);
         }
-        for (const auto& t : list().tensors) widest_ = std::max(widest_, t.shape.size() * V::size);
         for (std::size_t i = 0; i < steps.size(); ++i)
             if (steps[i].op.kind == operation_kind::batch_norm) norms_.push_back({i, {}});
     }
@@ -56,7 +54,12 @@ public:
                              "numbers of parameters and gradients", plan_.parameter_count,
                              text(parameters.size(), " and ", gradient.size()));
         if (lower.empty()) return;
-        pack(parameters, buffers);
+        program_.pack(parameters, buffers, pool_);
+        if (folded_) {
+            const auto& op = list().steps.back().op;
+            margin_.weight = parameter(parameters, op.weight);
+            margin_.bias = parameter(parameters, op.bias);
+        }
         const std::size_t blocks = (lower.size() + V::size - 1) / V::size;
         reserve(blocks);
         pool_->for_each(blocks, [&](std::size_t b, std::size_t worker) {
@@ -68,68 +71,22 @@ public:
     }
 
 private:
-    /// Where one thread works: both programs' memory, and what is between them.
-    struct block_place {
-        block_memory<T> centre, radius;
-        T* bounds = nullptr;
-        T* derivative = nullptr;
-        T* scratch = nullptr;  ///< six tensors
-    };
+    using block_place = interval_place<T>;
     struct norm_sums {
         std::size_t step = 0;
         std::vector<std::vector<channel_slopes>> centre;  ///< [block][channel]
         std::vector<std::vector<channel_slopes>> radius{};
     };
 
-    static bool monotone(const operation& op) {
-        using enum operation_kind;
-        return op.kind == max_pool || (op.kind == activation && op.function != activation_function::silu);
-    }
-    static const plan& checked(const plan& p) {
-        using enum operation_kind;
-        for (const auto& op : p.operations) {
-            const bool linear = op.kind == convolution || op.kind == scale_shift || op.kind == batch_norm || op.kind == dropout ||
-                                op.kind == average_pool || op.kind == add || op.kind == flatten;
-            require(linear || monotone(op), "interval training", text("layer '", op.name, "'"), "a linear or monotone layer",
-                    op.kind == group_norm   ? "group_norm"
-                    : op.kind == activation ? "silu"
-                                            : "a layer of your own");
-        }
-        require(!p.operations.empty(), "interval training", "layers of the network", "at least 1", 0);
-        return p;
-    }
-    static plan without_biases(plan p) {
-        for (auto& op : p.operations)
-            if (op.kind == operation_kind::convolution) op.bias = none;
-        return p;
-    }
-    [[nodiscard]] const step_list& list() const { return centre_.list(); }
+    [[nodiscard]] const step_list& list() const { return program_.list(); }
     [[nodiscard]] const T* parameter(std::span<const T> all, std::size_t index) const {
         return index == none ? nullptr : all.data() + plan_.parameters[index].offset;
     }
 
-    void pack(std::span<const T> parameters, std::span<const T> buffers) {
-        centre_.pack(parameters, buffers, pool_);
-        magnitudes_.assign(parameters.begin(), parameters.end());
-        constants_.assign(buffers.begin(), buffers.end());
-        for (auto& w : magnitudes_) w = std::abs(w);
-        for (auto& v : constants_) v = std::abs(v);
-        const auto clear = [](auto& values, const auto& info) { std::fill_n(values.begin() + info.offset, info.size, T(0)); };
-        for (const auto& op : plan_.operations) {
-            if (op.kind == operation_kind::batch_norm) clear(magnitudes_, plan_.parameters[op.bias]);
-            if (op.kind == operation_kind::batch_norm || op.kind == operation_kind::scale_shift)
-                clear(constants_, plan_.buffers[op.buffer]);
-        }
-        radius_.pack(magnitudes_, constants_, pool_);
-        if (!folded_) return;
-        const auto& op = list().steps.back().op;
-        margin_.weight = parameter(parameters, op.weight);
-        margin_.bias = parameter(parameters, op.bias);
-    }
     void reserve(std::size_t blocks) {
         const std::size_t logits = plan_.classes() * V::size, input = plan_.input().size() * V::size;
-        each_program_ = centre_.storage_size() + input + 2 * logits;
-        each_place_ = 2 * each_program_ + 2 * logits + 6 * widest_ + centre_.scratch_size() + V::size;
+        each_program_ = program_.centre.storage_size() + input + 2 * logits;
+        each_place_ = 2 * each_program_ + 2 * logits + 6 * program_.widest + program_.centre.scratch_size() + V::size;
         if (memory_.size() < pool_->size() * each_place_) memory_ = lane_vector<T>(pool_->size() * each_place_);
         centre_store_.reserve(blocks, pool_->size(), false);
         radius_store_.reserve(blocks, pool_->size(), false);
@@ -145,15 +102,15 @@ private:
         const std::size_t logits = plan_.classes() * V::size;
         block_place at;
         for (auto* m : {&at.centre, &at.radius}) {
-            m->storage = take(centre_.storage_size());
+            m->storage = take(program_.centre.storage_size());
             m->input = take(plan_.input().size() * V::size);
             m->logits = take(logits);
             m->logits_gradient = take(logits);
         }
         at.bounds = take(logits);
         at.derivative = take(logits);
-        at.scratch = take(6 * widest_);
-        at.centre.scratch = at.radius.scratch = take(centre_.scratch_size());
+        at.scratch = take(6 * program_.widest);
+        at.centre.scratch = at.radius.scratch = take(program_.centre.scratch_size());
         return at;
     }
 
@@ -163,9 +120,9 @@ private:
         load_block(lower, b * V::size, count, V::size, at.centre.input);
         load_block(upper, b * V::size, count, V::size, at.radius.input);
         for (std::size_t i = 0; i < plan_.input().size() * V::size; i += V::size)
-            store_box(V::load_aligned(at.centre.input + i), V::load_aligned(at.radius.input + i), at.centre.input + i,
-                      at.radius.input + i);
-        for (std::size_t i = 0; i < propagated_; ++i) forward(i, at);
+            program_.store_box(V::load_aligned(at.centre.input + i), V::load_aligned(at.radius.input + i), at.centre.input + i,
+                               at.radius.input + i);
+        for (std::size_t i = 0; i < propagated_; ++i) program_.forward(i, at);
 
         std::int32_t label[V::size];
         for (std::size_t l = 0; l < V::size; ++l) label[l] = y[b * V::size + std::min(l, count - 1)];
@@ -181,19 +138,16 @@ private:
             radius_store_.collect(i, at.radius, b, worker);
             for (auto& norm : norms_)
                 if (norm.step == i) collect_norm(norm, at, b, count);
-            backward(i, at);
+            program_.backward(i, at);
         }
     }
 
-    static void store_box(V lower, V upper, T* centre, T* radius) {
-        ((upper + lower) * V(T(.5))).store_aligned(centre);
-        ((upper - lower) * V(T(.5))).store_aligned(radius);
-    }
     /// Upper bounds of logit[k] - logit[label]: through the last layer at once if it is linear, otherwise from the logits' ends.
     void bound(const block_place& at, const std::int32_t* label) const {
         if (folded_) {
             const std::size_t input = list().steps.back().op.input;
-            margin_.forward(centre_.value_storage(input, at.centre), radius_.value_storage(input, at.radius), label, at.bounds);
+            margin_.forward(program_.centre.value_storage(input, at.centre), program_.radius.value_storage(input, at.radius),
+                            label, at.bounds);
         } else {
             for (std::size_t l = 0; l < V::size; ++l) {
                 const std::size_t own = static_cast<std::size_t>(label[l]) * V::size + l;
@@ -206,10 +160,11 @@ private:
     void differentiate_bounds(const block_place& at, const std::int32_t* label, std::size_t b) {
         const std::size_t input = list().steps.back().op.input;
         if (folded_)
-            return margin_.backward(centre_.value_storage(input, at.centre), radius_.value_storage(input, at.radius), label,
-                                    at.derivative, centre_.wants_gradient(input, at.centre),
-                                    centre_.gradient_storage(input, at.centre), radius_.gradient_storage(input, at.radius),
-                                    margin_sums_.data() + b * margin_.sums());
+            return margin_.backward(program_.centre.value_storage(input, at.centre),
+                                    program_.radius.value_storage(input, at.radius), label, at.derivative,
+                                    program_.centre.wants_gradient(input, at.centre),
+                                    program_.centre.gradient_storage(input, at.centre),
+                                    program_.radius.gradient_storage(input, at.radius), margin_sums_.data() + b * margin_.sums());
         for (std::size_t l = 0; l < V::size; ++l) {
             T sum = 0;
             for (std::size_t k = l; k < plan_.classes() * V::size; k += V::size) {
@@ -222,75 +177,6 @@ private:
         }
     }
 
-    /// Lower and upper ends of a tensor's values in scratch, contiguous.
-    void ends(std::size_t tensor, const block_place& at, const block<T>& lower, const block<T>& upper) const {
-        for_each_register<V>(
-            lower.shape,
-            [](std::size_t, const T* c, const T* r, T* l, T* u) {
-                (V::load_aligned(c) - V::load_aligned(r)).store_aligned(l);
-                (V::load_aligned(c) + V::load_aligned(r)).store_aligned(u);
-            },
-            centre_.value(tensor, at.centre), radius_.value(tensor, at.radius), lower, upper);
-    }
-    static void apply(const operation& op, block<const T> x, block<T> y) {
-        op.kind == operation_kind::max_pool ? max_pool_forward<V>(op.window, x, y) : activation_forward<V>(op, x, y);
-    }
-    static void apply_backward(const operation& op, block<const T> x, block<const T> y, block<const T> dy, block<T> dx) {
-        op.kind == operation_kind::max_pool ? max_pool_backward<V>(op.window, x, y, dy, {}, dx)
-                                            : activation_backward<V>(op, x, y, dy, {}, dx);
-    }
-    [[nodiscard]] block<T> spare(const block_place& at, std::size_t index, std::size_t tensor) const {
-        return contiguous_block(at.scratch + index * widest_, list().tensors[tensor].shape, V::size);
-    }
-    void forward(std::size_t i, const block_place& at) const {
-        const auto& op = list().steps[i].op;
-        if (!monotone(op)) {
-            centre_.forward(i, at.centre);
-            return radius_.forward(i, at.radius);
-        }
-        const block<T> lower = spare(at, 0, op.input), upper = spare(at, 1, op.input), lower_image = spare(at, 2, op.output),
-                       upper_image = spare(at, 3, op.output);
-        ends(op.input, at, lower, upper);
-        apply(op, lower, lower_image);
-        apply(op, upper, upper_image);
-        for_each_register<V>(
-            lower_image.shape,
-            [](std::size_t, const T* l, const T* u, T* c, T* r) { store_box(V::load_aligned(l), V::load_aligned(u), c, r); },
-            lower_image, upper_image, centre_.value(op.output, at.centre), radius_.value(op.output, at.radius));
-    }
-    void backward(std::size_t i, const block_place& at) const {
-        const auto& s = list().steps[i];
-        const auto& op = s.op;
-        if (!monotone(op)) {
-            centre_.backward(i, at.centre);
-            return radius_.backward(i, at.radius);
-        }
-        if (!centre_.wants_gradient(op.input, at.centre)) return;
-        const block<T> x = spare(at, 0, op.input), other_x = spare(at, 1, op.input), y = spare(at, 2, op.output),
-                       dy = spare(at, 3, op.output), lower_dx = spare(at, 4, op.input), upper_dx = spare(at, 5, op.input);
-        ends(op.input, at, x, other_x);
-        const auto through = [&](block<T> from, T sign, block<T> dx) {
-            apply(op, from, y);
-            for_each_register<V>(
-                y.shape,
-                [&](std::size_t, const T* dc, const T* dr, T* to) {
-                    (V(T(.5)) * multiply_add(V(sign), V::load_aligned(dr), V::load_aligned(dc))).store_aligned(to);
-                },
-                centre_.gradient(op.output, at.centre), radius_.gradient(op.output, at.radius), dy);
-            apply_backward(op, from, y, dy, dx);
-        };
-        through(x, T(-1), lower_dx);
-        through(other_x, T(1), upper_dx);
-        for_each_register<V>(
-            x.shape,
-            [&](std::size_t, const T* l, const T* u, T* dc, T* dr) {
-                const V low = V::load_aligned(l), high = V::load_aligned(u);
-                leave<V>(s.input_action, dc, l, low + high);
-                leave<V>(s.input_action, dr, l, high - low);
-            },
-            lower_dx, upper_dx, centre_.gradient(op.input, at.centre), radius_.gradient(op.input, at.radius));
-    }
-
     void collect_norm(norm_sums& norm, const block_place& at, std::size_t b, std::size_t count) const {
         const auto& op = list().steps[norm.step].op;
         const auto gather = [&](const machine<V>& program, const block_memory<T>& m, std::vector<channel_slopes>& sums) {
@@ -299,8 +185,8 @@ private:
             for (std::size_t c = 0; c < sums.size(); ++c)
                 sums[c] = slopes_of<V>(block<const T>(channels_of(x, c, 1)), block<const T>(channels_of(dy, c, 1)), 0, count);
         };
-        gather(centre_, at.centre, norm.centre[b]);
-        gather(radius_, at.radius, norm.radius[b]);
+        gather(program_.centre, at.centre, norm.centre[b]);
+        gather(program_.radius, at.radius, norm.radius[b]);
     }
     void fold(std::size_t blocks, std::span<const T> parameters, std::span<const T> buffers, std::span<T> gradient) {
         centre_store_.finish(blocks, *pool_, gradient);
@@ -340,13 +226,13 @@ private:
 
     plan plan_;
     worker_pool* pool_;
-    machine<V> centre_, radius_;
+    interval_program<V> program_;
     gradient_store<V> centre_store_, radius_store_;
     interval_margin<V> margin_;
     bool folded_ = false;
-    std::size_t propagated_ = 0, widest_ = 0, each_program_ = 0, each_place_ = 0;
+    std::size_t propagated_ = 0, each_program_ = 0, each_place_ = 0;
     std::vector<norm_sums> norms_;
-    lane_vector<T> memory_, magnitudes_, constants_, radius_gradient_, margin_sums_;
+    lane_vector<T> memory_, radius_gradient_, margin_sums_;
 };
 
 }  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE
