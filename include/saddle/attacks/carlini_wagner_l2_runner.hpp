@@ -25,14 +25,9 @@ public:
         const loss_input<T> in{this->logits_.data(), this->classes_, lanes, this->goal_.data(), attack_.targeted()};
         io::store(objective_.data(), attack_.loss.template evaluate<V>(in, this->slopes_.data()));
         io::store(distance_.data(), descent_.measure(job.x, squared_distance<V>{}));
-        bool moves = false;
-        for (std::size_t l = 0; l < lanes; ++l) {
-            const bool goes_on = job.running(l) && (this->clean_[l] ? begin(l) : note(l));
-            moves_[l] = goes_on ? T(1) : T(0);
-            moves = moves || goes_on;
-        }
-        this->keep(descent_.image());
-        if (moves) move();
+        if (this->decide(
+                descent_.image(), moves_, [&](std::size_t l) { return begin(l); }, [&](std::size_t l) { return note(l); }))
+            move();
         for (std::size_t l = 0; l < lanes; ++l)
             if (begins_[l]) begins_[l] = false, descent_.begin(l, job.x, job.x);
     }

@@ -28,14 +28,9 @@ public:
         io::store(objective_.data(), attack_.loss.template evaluate<V>(in, this->slopes_.data()));
         io::store(excess_.data(), descent_.measure(job.x, excess_distance<V>{io::load(tau_.data())}));
         io::store(change_.data(), descent_.largest_change(job.x));
-        bool moves = false;
-        for (std::size_t l = 0; l < lanes; ++l) {
-            const bool goes_on = job.running(l) && (this->clean_[l] ? begin(l) : note(l));
-            moves_[l] = goes_on ? T(1) : T(0);
-            moves = moves || goes_on;
-        }
-        this->keep(descent_.image());
-        if (moves) move();
+        if (this->decide(
+                descent_.image(), moves_, [&](std::size_t l) { return begin(l); }, [&](std::size_t l) { return note(l); }))
+            move();
         for (std::size_t l = 0; l < lanes; ++l) {
             if (begins_[l]) descent_.begin(l, job.x, descent_.image());
             begins_[l] = false;

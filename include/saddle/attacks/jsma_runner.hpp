@@ -26,14 +26,9 @@ public:
     void step(job_type& job) {
         this->begin_step(job, image_.data());
         this->judge(image_.data());
-        bool moves = false;
-        for (std::size_t l = 0; l < lanes; ++l) {
-            const bool goes_on = job.running(l) && (this->clean_[l] ? begin(l) : note(l));
-            moves_[l] = goes_on ? T(1) : T(0);
-            moves = moves || goes_on;
-        }
-        this->keep(image_.data());
-        if (moves) move();
+        if (this->decide(
+                image_.data(), moves_, [&](std::size_t l) { return begin(l); }, [&](std::size_t l) { return note(l); }))
+            move();
     }
 
 private:

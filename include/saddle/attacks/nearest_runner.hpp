@@ -92,6 +92,19 @@ protected:
     void keep(const T* z) {
         if (takes_) copy_lanes<V>(z, job_->adversarial, elements_, take_.data());
     }
+    /// Asks about every running lane whether it moves on from the iterates `z`, `begin(l)` at its clean image and `note(l)` later;
+    /// keeps the iterates that were taken, and sets `moves` to 1 for lanes that move on. True when any does.
+    template <class Begin, class Note>
+    bool decide(const T* z, std::array<T, lanes>& moves, Begin&& begin, Note&& note) {
+        bool any = false;
+        for (std::size_t l = 0; l < lanes; ++l) {
+            const bool goes_on = job_->running(l) && (clean_[l] ? begin(l) : note(l));
+            moves[l] = goes_on ? T(1) : T(0);
+            any = any || goes_on;
+        }
+        keep(z);
+        return any;
+    }
     template <class F>
     void each_running(F&& f) {
         for (std::size_t l = 0; l < lanes; ++l)
