@@ -1,0 +1,1 @@
+#include "saddle/backend/cpu/define_kernels.hpp"
