@@ -129,6 +129,11 @@ private:
     void through_pool(std::size_t i);
     void through_flatten(std::size_t i);
     void pass_to(std::size_t i, std::size_t input, bool may_move);
+    /// to[lane] += from[lane]
+    void add_lanes(const T* from, T* to) const {
+        for (std::size_t l = 0; l < lanes_; l += V::size)
+            (V::load_aligned(to + l) + V::load_aligned(from + l)).store_aligned(to + l);
+    }
     template <class F>
     void for_each_position(std::size_t i, F&& f) {
         const std::size_t top = places_[i].y, left = places_[i].x, height = places_[i].height, columns = places_[i].width;

@@ -104,17 +104,22 @@ void back_substitution<V>::through_pool(std::size_t i) {
         return for_each_live(i, [&](std::size_t j, const T* a) {
             bounds_.for_window(i, j, [&](std::size_t k) {
                 T* const below = to(k);
-                for (std::size_t l = 0; l < lanes_; ++l) below[l] += share * a[l];
+                for (std::size_t l = 0; l < lanes_; l += V::size)
+                    (V::load_aligned(below + l) + V(share) * V::load_aligned(a + l)).store_aligned(below + l);
             });
         });
     }
     for_each_live(i, [&](std::size_t j, const T* a) {
         const auto& line = bounds_.pools(i)[j];
         T* const below = to(line.best);
-        for (std::size_t l = 0; l < lanes_; ++l) {
-            const T cut = line.dominates || a[l] >= 0 ? T(0) : a[l];
-            below[l] += a[l] - cut;
-            constants_[l] += static_cast<double>(cut) * line.highest;
+        for (std::size_t l = 0; l < lanes_; l += V::size) {
+            const V value = V::load_aligned(a + l), zero(T(0)), before = V::load_aligned(below + l);
+            const V cut = line.dominates ? zero : choose(value < zero, value, zero);
+            (before + (value - cut)).store_aligned(below + l);
+            if (line.dominates) continue;
+            alignas(lane_alignment) T cuts[V::size];
+            cut.store_aligned(cuts);
+            for (std::size_t k = 0; k < V::size; ++k) constants_[l + k] += static_cast<double>(cuts[k]) * line.highest;
         }
     });
 }
@@ -128,7 +133,7 @@ void back_substitution<V>::through_flatten(std::size_t i) {
     for_each_live(i, [&](std::size_t j, const T* a) {
         const std::size_t from = bounds_.flat_source(i, j);
         T* const to = at(input, from / channels / width, from / channels % width) + from % channels * lanes_;
-        for (std::size_t l = 0; l < lanes_; ++l) to[l] += a[l];
+        add_lanes(a, to);
     });
 }
 
@@ -146,7 +151,7 @@ void back_substitution<V>::pass_to(std::size_t i, std::size_t input, bool may_mo
     const std::size_t channels = node.shape.channels, width = node.shape.width;
     for_each_live(i, [&](std::size_t j, const T* a) {
         T* const to = at(input, j / channels / width, j / channels % width) + j % channels * lanes_;
-        for (std::size_t l = 0; l < lanes_; ++l) to[l] += a[l];
+        add_lanes(a, to);
     });
 }
 
