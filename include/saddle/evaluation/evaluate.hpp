@@ -98,50 +98,7 @@ public:
 
     template <class Attack>
     void add(const Attack& named, std::size_t index, std::size_t attacks) {
-        const auto& attack = attack_of(named);
-        attack_row row;
-        row.model = result_.model, row.attack = title_of(named), row.norm = norm_name(attack);
-        row.epsilon = static_cast<double>(attack.projection.epsilon);
-        row.settings = attack_settings(attack);
-        auto how = run();
-        how.verify = false;  // judged below
-        how.max_forwards = settings_.max_forwards, how.max_gradients = settings_.max_gradients;
-        how.deadline = settings_.deadline;
-        how.trace = settings_.iterations && !attack.targeted() && !settings_.survivors_only;
-        how.progress = [&](std::size_t done, std::size_t total) {
-            if (settings_.progress) settings_.progress({result_.model, row.attack, row.epsilon, index, attacks, done, total});
-        };
-        auto& left = survivors_of(row);
-        const auto start = std::chrono::steady_clock::now();
-        const auto found =
-            settings_.survivors_only ? attack_survivors(attack, left, how) : perturb(attack, program_, x_, y_, pool_, how);
-        row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        row.gradient_calls = found.gradient_calls, row.forward_calls = found.forward_calls;
-
-        const auto [inside, after, reason] = recheck_images(program_, attack.projection, x_, found.adversarial, {}, pool_, run());
-        std::vector<std::uint8_t> claimed = found.success;
-        for (std::size_t i = 0; i < found.targets.size(); ++i) claimed[i] = claimed[i] && found.targets[i] != y_[i];
-        judge(row, attack_evidence<T>{x_, found.adversarial, y_, classes_, clean_logits_, after.logits, inside, claimed},
-              settings_.confidence);
-        for (const auto& stage : found.stages)
-            row.settings.emplace_back(stage.name, text(stage.left, " left of ", stage.attacked, ", ", stage.gradient_calls,
-                                                       " gradients, ", stage.forward_calls, " queries, ", stage.seconds, " s"));
-        if (settings_.survivors_only) {
-            row.settings.emplace_back("attacked", std::count(left.begin(), left.end(), 1));
-            for (std::size_t i = 0; i < left.size(); ++i) left[i] = row.survived[i] = row.survived[i] && left[i];
-            row.robust.correct = static_cast<std::size_t>(std::count(left.begin(), left.end(), 1));
-        }
-        if (const auto late = std::count(found.status.begin(), found.status.end(), attack_status::not_begun); late > 0)
-            result_.notes.push_back(text(result_.model, ", ", row.attack, ": the deadline left ", late,
-                                         " images without an attack; they count as robust"));
-        std::size_t restarts = 1;
-        if constexpr (requires { attack.restarts; }) restarts = attack.restarts;
-        if (found.trace.columns > 0) row.accuracy_after_step = accuracies(found.trace, restarts);
-        for (auto& note : notes_of(row)) result_.notes.push_back(std::move(note));
-        if (const std::size_t keep = std::min(settings_.keep, x_.size()); keep > 0)
-            result_.kept.push_back({row.attack, row.epsilon, found.adversarial.slice(0, keep),
-                                    labels(after.classes.begin(), after.classes.begin() + static_cast<std::ptrdiff_t>(keep))});
-        result_.rows.push_back(std::move(row));
+        add(attack_of(named), title_of(named), index, attacks);
     }
 
     /// Adds the worst case over the rows from `first` on, for each epsilon and norm that has several.
@@ -165,6 +122,64 @@ public:
     [[nodiscard]] evaluation<T> take() { return std::move(result_); }
 
 private:
+    template <class Attack>
+    void add(const Attack& attack, const std::string& title, std::size_t index, std::size_t attacks) {
+        attack_row row;
+        row.model = result_.model, row.attack = title, row.norm = norm_name(attack);
+        row.epsilon = static_cast<double>(attack.projection.epsilon);
+        row.settings = attack_settings(attack);
+        const auto how = run_of(row, attack.targeted(), index, attacks);
+        auto& left = survivors_of(row);
+        const auto start = std::chrono::steady_clock::now();
+        const auto found =
+            settings_.survivors_only ? attack_survivors(attack, left, how) : perturb(attack, program_, x_, y_, pool_, how);
+        row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        std::size_t restarts = 1;
+        if constexpr (requires { attack.restarts; }) restarts = attack.restarts;
+        finish(row, found, recheck_images(program_, attack.projection, x_, found.adversarial, {}, pool_, run()), left, restarts);
+    }
+    /// How an attack is run: judged later, with the evaluation's budgets; progress names the row, which must stay where it is.
+    [[nodiscard]] run_settings run_of(const attack_row& row, bool targeted, std::size_t index, std::size_t attacks) const {
+        auto how = run();
+        how.verify = false;
+        how.max_forwards = settings_.max_forwards, how.max_gradients = settings_.max_gradients;
+        how.deadline = settings_.deadline;
+        how.trace = settings_.iterations && !targeted && !settings_.survivors_only;
+        how.progress = [this, &row, index, attacks](std::size_t done, std::size_t total) {
+            if (settings_.progress) settings_.progress({result_.model, row.attack, row.epsilon, index, attacks, done, total});
+        };
+        return how;
+    }
+    /// Judges what an attack returned, and adds its row, notes and pictures.
+    void finish(attack_row& row, const attack_result<T>& found, const recheck<T>& checked, std::vector<std::uint8_t>& left,
+                std::size_t restarts) {
+        row.gradient_calls = found.gradient_calls, row.forward_calls = found.forward_calls;
+        std::vector<std::uint8_t> claimed = found.success;
+        for (std::size_t i = 0; i < found.targets.size(); ++i) claimed[i] = claimed[i] && found.targets[i] != y_[i];
+        judge(
+            row,
+            attack_evidence<T>{x_, found.adversarial, y_, classes_, clean_logits_, checked.after.logits, checked.inside, claimed},
+            settings_.confidence);
+        for (const auto& stage : found.stages)
+            row.settings.emplace_back(stage.name, text(stage.left, " left of ", stage.attacked, ", ", stage.gradient_calls,
+                                                       " gradients, ", stage.forward_calls, " queries, ", stage.seconds, " s"));
+        if (settings_.survivors_only) {
+            row.settings.emplace_back("attacked", std::count(left.begin(), left.end(), 1));
+            for (std::size_t i = 0; i < left.size(); ++i) left[i] = row.survived[i] = row.survived[i] && left[i];
+            row.robust.correct = static_cast<std::size_t>(std::count(left.begin(), left.end(), 1));
+        }
+        if (const auto late = std::count(found.status.begin(), found.status.end(), attack_status::not_begun); late > 0)
+            result_.notes.push_back(text(result_.model, ", ", row.attack, ": the deadline left ", late,
+                                         " images without an attack; they count as robust"));
+        if (found.trace.columns > 0) row.accuracy_after_step = accuracies(found.trace, restarts);
+        for (auto& note : notes_of(row)) result_.notes.push_back(std::move(note));
+        if (const std::size_t keep = std::min(settings_.keep, x_.size()); keep > 0)
+            result_.kept.push_back(
+                {row.attack, row.epsilon, found.adversarial.slice(0, keep),
+                 labels(checked.after.classes.begin(), checked.after.classes.begin() + static_cast<std::ptrdiff_t>(keep))});
+        result_.rows.push_back(std::move(row));
+    }
+
     /// What has been fooled by no attack of the row's norm and epsilon yet: [N] 0 or 1, at first what is classified correctly.
     std::vector<std::uint8_t>& survivors_of(const attack_row& row) {
         for (auto& [norm, epsilon, left] : survivors_)
@@ -177,16 +192,19 @@ private:
     template <class Attack>
     [[nodiscard]] attack_result<T> attack_survivors(const Attack& attack, const std::vector<std::uint8_t>& left,
                                                     const run_settings& how) const {
-        attack_result<T> all;
-        all.adversarial = x_;
-        all.success.assign(x_.size(), 0);
         std::vector<std::size_t> chosen;
         for (std::size_t i = 0; i < left.size(); ++i)
             if (left[i]) chosen.push_back(i);
-        if (chosen.empty()) return all;
+        if (chosen.empty()) return spread({}, chosen);
         image_subset<T> part(chosen, x_, y_, how, nullptr);
         part.settings.progress = how.progress;
-        const auto found = perturb(attack, program_, part.x, part.y, pool_, part.settings);
+        return spread(perturb(attack, program_, part.x, part.y, pool_, part.settings), chosen);
+    }
+    /// What was found on the chosen images as a result for all.
+    [[nodiscard]] attack_result<T> spread(const attack_result<T>& found, const std::vector<std::size_t>& chosen) const {
+        attack_result<T> all;
+        all.adversarial = x_;
+        all.success.assign(x_.size(), 0);
         if (!found.targets.empty()) all.targets = y_;
         for (std::size_t j = 0; j < chosen.size(); ++j) {
             const std::size_t i = chosen[j];
