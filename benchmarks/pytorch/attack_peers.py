@@ -61,7 +61,12 @@ def art_attacks(model, epsilon):
     from art.attacks.evasion import (BoundaryAttack, CarliniL2Method, DeepFool, HopSkipJump, SaliencyMapMethod,
                                      SquareAttack)
     from art.estimators.classification import PyTorchClassifier
-    classifier = PyTorchClassifier(model=model, loss=torch.nn.CrossEntropyLoss(), input_shape=(1, 28, 28), nb_classes=10,
+
+    class InSinglePrecision(torch.nn.Module):  # some of its attacks ask in double
+        def forward(self, x):
+            return model(x.float())
+
+    classifier = PyTorchClassifier(model=InSinglePrecision(), loss=torch.nn.CrossEntropyLoss(), input_shape=(1, 28, 28), nb_classes=10,
                                    clip_values=(0, 1), device_type="cpu")
 
     def run(attack, target=False):

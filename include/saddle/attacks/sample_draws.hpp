@@ -30,11 +30,21 @@ void for_each_sample_quad(const random_stream& stream, const lane_samples<Lanes>
     }
 }
 
+/// {sin v, cos v}, where the lanes' library has both at once by one reduction of v.
+template <class V>
+[[nodiscard]] std::pair<V, V> sine_and_cosine(const V& v) {
+    using std::cos, std::sin;
+    if constexpr (requires { sincos(v).second; })
+        return sincos(v);
+    else
+        return {sin(v), cos(v)};
+}
+
 /// v = N(0,1) in every element: Box-Muller on 24 bits in T, four values a quad, so at most 5.9 from 0. [elements][lane]
 template <class V>
 void fill_normal_samples(const random_stream& stream, const lane_samples<lane_values<V>::size>& of, std::size_t elements,
                          lane_scalar<V>* v) {
-    using std::cos, std::log, std::sin, std::sqrt;
+    using std::log, std::sqrt;
     using T = lane_scalar<V>;
     using io = lane_values<V>;
     alignas(lane_alignment) T radius[io::size], angle[io::size];
@@ -46,8 +56,9 @@ void fill_normal_samples(const random_stream& stream, const lane_samples<lane_va
             }
             const V length = sqrt(V(-2) * log(io::load(radius))),
                     turn = V(static_cast<T>(2 * std::numbers::pi)) * io::load(angle);
-            io::store(v + (4 * q + pair) * io::size, length * cos(turn));
-            if (4 * q + pair + 1 < elements) io::store(v + (4 * q + pair + 1) * io::size, length * sin(turn));
+            const auto [sine, cosine] = sine_and_cosine<V>(turn);
+            io::store(v + (4 * q + pair) * io::size, length * cosine);
+            if (4 * q + pair + 1 < elements) io::store(v + (4 * q + pair + 1) * io::size, length * sine);
         }
     });
 }

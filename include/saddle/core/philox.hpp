@@ -60,27 +60,32 @@ public:
                                  static_cast<std::uint32_t>(example), static_cast<std::uint32_t>(example >> 32)},
                                 key0_, key1_);
     }
-    /// Word i of quad quads[l] of example examples[l], into words[i][l]; the rounds run over all lanes at once.
+    /// Word i of quad quads[l] of example examples[l], into words[i][l]; the rounds run over all lanes at once, in elements of 64 bits,
+    /// which compilers turn into vector multiplications (of 32-bit words GCC 12 makes scalar ones).
     template <std::size_t Lanes>
     void quads(const std::uint64_t* examples, const std::uint64_t* quads, std::uint32_t (&words)[4][Lanes]) const {
+        constexpr std::uint64_t low = 0xFFFFFFFFu;
+        alignas(64) std::uint64_t state[4][Lanes];
         for (std::size_t l = 0; l < Lanes; ++l) {
-            words[0][l] = static_cast<std::uint32_t>(quads[l]);
-            words[1][l] = static_cast<std::uint32_t>(quads[l] >> 32);
-            words[2][l] = static_cast<std::uint32_t>(examples[l]);
-            words[3][l] = static_cast<std::uint32_t>(examples[l] >> 32);
+            state[0][l] = quads[l] & low;
+            state[1][l] = quads[l] >> 32;
+            state[2][l] = examples[l] & low;
+            state[3][l] = examples[l] >> 32;
         }
         std::uint32_t key0 = key0_, key1 = key1_;
         for (int round = 0; round < 10; ++round) {
             for (std::size_t l = 0; l < Lanes; ++l) {
-                const std::uint64_t a = std::uint64_t{0xD2511F53u} * words[0][l], b = std::uint64_t{0xCD9E8D57u} * words[2][l];
-                words[0][l] = static_cast<std::uint32_t>(b >> 32) ^ words[1][l] ^ key0;
-                words[1][l] = static_cast<std::uint32_t>(b);
-                words[2][l] = static_cast<std::uint32_t>(a >> 32) ^ words[3][l] ^ key1;
-                words[3][l] = static_cast<std::uint32_t>(a);
+                const std::uint64_t a = (state[0][l] & low) * 0xD2511F53u, b = (state[2][l] & low) * 0xCD9E8D57u;
+                state[0][l] = (b >> 32) ^ state[1][l] ^ key0;
+                state[1][l] = b & low;
+                state[2][l] = (a >> 32) ^ state[3][l] ^ key1;
+                state[3][l] = a & low;
             }
             key0 += 0x9E3779B9u;
             key1 += 0xBB67AE85u;
         }
+        for (std::size_t i = 0; i < 4; ++i)
+            for (std::size_t l = 0; l < Lanes; ++l) words[i][l] = static_cast<std::uint32_t>(state[i][l]);
     }
     /// 32 random bits for one element of one example.
     [[nodiscard]] SADDLE_HOST_DEVICE constexpr std::uint32_t bits(std::uint64_t example, std::uint64_t element) const {
