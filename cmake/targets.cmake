@@ -90,3 +90,9 @@ else()
         -fno-omit-frame-pointer)
     target_link_options(saddle_native INTERFACE -fsanitize=${SADDLE_SANITIZE})
 endif()
+
+# The processor's kernels, compiled once for all of this project's own programs that link this target.
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/cpu_kernels.cpp CONTENT "#include \"saddle/backend/cpu/define_kernels.hpp\"\n" @ONLY)
+add_library(saddle_cpu_kernels STATIC EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/cpu_kernels.cpp)
+target_link_libraries(saddle_cpu_kernels PRIVATE saddle::saddle saddle_warnings saddle_native)
+target_compile_definitions(saddle_cpu_kernels INTERFACE SADDLE_EXTERN_KERNELS)

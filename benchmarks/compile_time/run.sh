@@ -2,7 +2,7 @@
 # Seconds of processor time that compiling takes: every header alone (-fsyntax-only), every example, deep training. One line each.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-flags="-std=c++20 -O3 -DNDEBUG -march=native --param=ggc-min-heapsize=600000 -w -I include"   # of a Release build of this project
+flags="-std=c++20 -O3 -DNDEBUG -march=native -DSADDLE_EXTERN_KERNELS --param=ggc-min-heapsize=600000 -w -I include"   # of a Release build of this project
 measure() {   # name, command
     TIMEFORMAT=%U
     printf '%6s s  %s\n' "$( { time bash -c "$2" >/dev/null 2>&1; } 2>&1 )" "$1"

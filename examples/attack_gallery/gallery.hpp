@@ -1,6 +1,6 @@
 #pragma once
 #include "saddle/attacks/perturb.hpp"
-#include "saddle/backend/cpu/extern_kernels.hpp"
+#include "saddle/backend/cpu/cpu.hpp"
 #include "saddle/data/dataset.hpp"
 
 #include <chrono>

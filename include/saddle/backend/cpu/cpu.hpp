@@ -23,3 +23,7 @@ struct basic_cpu {
 using cpu = basic_cpu<xsimd::default_arch>;
 
 }  // namespace saddle::backend
+
+#ifdef SADDLE_EXTERN_KERNELS
+#include "saddle/backend/cpu/extern_kernels.hpp"
+#endif

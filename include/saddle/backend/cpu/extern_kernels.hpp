@@ -1,9 +1,9 @@
 #pragma once
 #include "saddle/backend/cpu/cpu.hpp"
 
-/// For programs of many source files: the kernels of backend::cpu in float are compiled by one of them alone. Every file includes
-/// this header in place of backend/cpu/cpu.hpp, and one file includes backend/cpu/define_kernels.hpp. All must be compiled with the
-/// same -march; files of another one have kernels of their own and leave this header out. docs/backends.md
+/// For programs of many source files: with the macro SADDLE_EXTERN_KERNELS, backend/cpu/cpu.hpp includes this header, and the
+/// kernels of backend::cpu in float are compiled by the one file alone that includes backend/cpu/define_kernels.hpp. All must be
+/// compiled with the same -march; files of another one have kernels of their own and leave the macro out. docs/backends.md
 namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 extern template class machine<lanes<float, xsimd::default_arch>>;

@@ -1,1 +1,0 @@
-#include "saddle/backend/cpu/define_kernels.hpp"
