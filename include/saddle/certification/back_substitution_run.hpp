@@ -100,7 +100,7 @@ void back_substitution<V>::through_pool(std::size_t i) {
     };
     open(input);
     if (node.kind == operation_kind::average_pool) {
-        const T share = static_cast<T>(bounds_.share(i));
+        const T share = static_cast<T>(network_[i].share);
         return for_each_live(i, [&](std::size_t j, const T* a) {
             bounds_.for_window(i, j, [&](std::size_t k) {
                 T* const below = to(k);

@@ -14,6 +14,7 @@ struct bound_node {
     saddle::window window{};
     activation_function function{};
     double slope = 0;
+    double share = 0;                  ///< average_pool: of one input, as the program holds it
     std::size_t consumers = 0;         ///< nodes that read it
     bool constants_in_reader = false;  ///< its only reader is an activation, whose pass adds this node's constants too
     std::size_t outputs_padded = 0;    ///< output channels of the packed weights
@@ -112,8 +113,11 @@ private:
             require(node.function != activation_function::leaky_relu || (node.slope >= 0 && node.slope <= 1), "bound_network",
                     text("slope of layer '", name, "'"), "a number in [0,1]", node.slope);
             return;
-        case max_pool:
         case average_pool:
+            node.share = static_cast<double>(static_cast<typename V::value_type>(1.) /
+                                             static_cast<typename V::value_type>(node.window.height * node.window.width));
+            return;
+        case max_pool:
         case add:
         case flatten:
             return;

@@ -121,7 +121,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t most_pixels = 4;
+    static constexpr std::size_t most_pixels = 6;
     /// Registers of output channels a tile takes: sums fill three quarters of the registers at most.
     template <int PX>
     static constexpr int most_columns = (sizeof(V) == 64 ? 24 : 12) >= 2 * PX* Sums ? (PX == 1 && sizeof(V) == 64 ? 4 : 2) : 1;
@@ -130,7 +130,9 @@ private:
         pixels == 1   ? tile<1>(node, in, oy, ox)
         : pixels == 2 ? tile<2>(node, in, oy, ox)
         : pixels == 3 ? tile<3>(node, in, oy, ox)
-                      : tile<4>(node, in, oy, ox);
+        : pixels == 4 ? tile<4>(node, in, oy, ox)
+        : pixels == 5 ? tile<5>(node, in, oy, ox)
+                      : tile<6>(node, in, oy, ox);
     }
     template <int PX>
     void tile(const bound_node<T>& node, extents in, std::size_t oy, std::size_t ox) {
@@ -138,11 +140,12 @@ private:
         const T** to = inputs_.data();
         for (std::size_t ky = 0; ky < w.height; ++ky) {
             const std::size_t y = oy * w.stride + ky - w.padding, left = ox * w.stride - w.padding;  // below 0 they wrap
-            const bool row_inside = y < in.height;
+            const T* const row = y < in.height ? input_.at(y * in.width) : nullptr;
+            const bool inside = row && left + (PX - 1) * w.stride + w.width <= in.width && left < in.width;
             for (std::size_t kx = 0; kx < w.width; ++kx)
                 for (std::size_t p = 0; p < PX; ++p) {
                     const std::size_t x = left + p * w.stride + kx;
-                    *to++ = row_inside && x < in.width ? input_.at(y * in.width + x) : input_.outside();
+                    *to++ = inside || (row && x < in.width) ? row + x * in.channels : input_.outside();
                 }
         }
         for (std::size_t first = 0; first < columns_;) {

@@ -100,12 +100,6 @@ public:
             (j % out.channels * out.height + j / out.channels / out.width) * out.width + j / out.channels % out.width;
         return place % in.pixels() * in.channels + place / in.pixels();
     }
-    /// The share of one input in an average, as the program holds it.
-    [[nodiscard]] double share(std::size_t i) const {
-        const auto& w = network_[i].window;
-        const double exact = 1 / static_cast<double>(w.height * w.width);
-        return rounding_.program > 1e-10 ? static_cast<double>(static_cast<float>(exact)) : exact;
-    }
 
 private:
     static double size_of(const node_interval<T>& x, std::size_t j) {
@@ -201,8 +195,9 @@ private:
         }
         double lo = 0, hi = 0, size = 0;
         for_window(i, j, [&](std::size_t k) { lo += x.lo[k], hi += x.hi[k], size += size_of(x, k); });
-        const auto& w = network_[i].window;
-        return around(lo * share(i), hi * share(i), rounding_.program_sum(w.height * w.width + 1) * size * share(i));
+        const auto& node = network_[i];
+        const double error = rounding_.program_sum(node.window.height * node.window.width + 1) * size * node.share;
+        return around(lo * node.share, hi * node.share, error);
     }
     const bound_network<T>& network_;
     rounding_model rounding_;

@@ -89,8 +89,8 @@ void node_bounds<V, Lines>::measure_errors(std::size_t i) {
             double size = 0;
             for_window(i, j, [&](std::size_t k) { size += size_of(x, k); });
             const std::size_t overlap = node.backward_terms() / node.shape.channels;
-            program = rounding_.program_sum(node.window.height * node.window.width + 1) * size * share(i);
-            back = rounding_.bounds_sum(1 + overlap + extra) * size * share(i);
+            program = rounding_.program_sum(node.window.height * node.window.width + 1) * size * node.share;
+            back = rounding_.bounds_sum(1 + overlap + extra) * size * node.share;
         } else if (node.kind == max_pool || node.kind == flatten) {
             const std::size_t overlap = node.kind == flatten ? 1 : node.backward_terms() / node.shape.channels;
             back = rounding_.bounds_sum(overlap + extra) * size_of(intervals_[i], j);

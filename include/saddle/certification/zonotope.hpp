@@ -134,5 +134,6 @@ private:
 
 }  // namespace saddle
 
+#include "saddle/certification/zonotope_convolution.hpp"
 #include "saddle/certification/zonotope_linear.hpp"
 #include "saddle/certification/zonotope_run.hpp"
