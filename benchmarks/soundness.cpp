@@ -1,9 +1,11 @@
 // Tries to break certificates: every verified test image of four networks against PGD-100 with 10 restarts, and a million random points
 // and corners per network. Exits with 1 if one breaks.
-//   soundness DATA WEIGHTS [IMAGES]
+//   soundness DATA WEIGHTS [IMAGES] [deep_poly|zonotope|box]
 #include "saddle/attacks/perturb.hpp"
+#include "saddle/certification/box.hpp"
 #include "saddle/certification/certify.hpp"
 #include "saddle/certification/deep_poly.hpp"
+#include "saddle/certification/zonotope.hpp"
 #include "trained.hpp"
 
 #include <iostream>
@@ -40,14 +42,14 @@ std::size_t break_by_points(const Program& program, const images& x, const label
     return broken;
 }
 
-template <class Network>
+template <class Domain, class Network>
 std::size_t attempt(const std::string& name, const std::string& weights, const split_dataset& data, double trained_at,
                     double epsilon, std::size_t images, worker_pool& pool) {
     const auto m = benchmarks::trained<Network, shape<1, 28, 28>>(weights, name, data, trained_at);
     const auto x = data.test.x.slice(0, std::min(images, data.test.x.size()));
     const labels y(data.test.y.begin(), data.test.y.begin() + static_cast<std::ptrdiff_t>(x.size()));
     const cpu_backend::program<lanes<float>> program(m.structure(), m.parameters(), m.buffers(), {.winograd = false});
-    const auto proof = certify<deep_poly>(program, x, y, linf_box{epsilon}, pool);
+    const auto proof = certify<Domain>(program, x, y, linf_box{epsilon}, pool);
     saddle::images proven(proof.count(certificate::verified), x.each());
     labels correct;
     for (std::size_t i = 0; i < x.size(); ++i)
@@ -62,27 +64,37 @@ std::size_t attempt(const std::string& name, const std::string& weights, const s
     std::size_t broken = 0;
     for (const auto s : result.success) broken += s;
     const auto points = break_by_points(program, proven, correct, epsilon, 1'000'000, pool);
-    std::cout << name << ", epsilon " << epsilon << ": " << x.size() << " images, " << proof.count(certificate::misclassified)
-              << " misclassified, " << correct.size() << " verified; broken by PGD-100 x 10: " << broken
-              << ", by a million points: " << points << std::endl;
+    std::cout << Domain::name << ", " << name << ", epsilon " << epsilon << ": " << x.size() << " images, "
+              << proof.count(certificate::misclassified) << " misclassified, " << correct.size()
+              << " verified; broken by PGD-100 x 10: " << broken << ", by a million points: " << points << std::endl;
     return broken + points;
+}
+
+/// How many certificates of a domain break, over the four networks.
+template <class Domain>
+std::size_t attempt_all(const std::string& weights, const split_dataset& data, std::size_t images, worker_pool& pool) {
+    using conv = networks::conv_small<>;
+    using dense = benchmarks::dense_6x100;
+    return attempt<Domain, conv>("conv_small_natural", weights, data, 0, .03, images, pool) +
+           attempt<Domain, conv>("conv_small_madry", weights, data, .1, .1, images, pool) +
+           attempt<Domain, dense>("dense_6x100_natural", weights, data, 0, .02, images, pool) +
+           attempt<Domain, dense>("dense_6x100_madry", weights, data, .1, .03, images, pool);
 }
 
 }  // namespace
 
 int main(int count, char** arguments) try {
-    require(count >= 3, "soundness", "arguments", "DATA WEIGHTS [IMAGES]", count - 1);
-    const std::string weights = arguments[2];
+    require(count >= 3, "soundness", "arguments", "DATA WEIGHTS [IMAGES] [DOMAIN]", count - 1);
+    const std::string weights = arguments[2], domain = count > 4 ? arguments[4] : "deep_poly";
     std::filesystem::create_directories(weights);
     const auto mnist = load(arguments[1] + std::string("/mnist"));
     const std::size_t images = count > 3 ? std::stoul(arguments[3]) : all_examples;
+    require(domain == "deep_poly" || domain == "zonotope" || domain == "box", "soundness", "domain", "deep_poly, zonotope or box",
+            domain);
     worker_pool pool;
-    using conv = networks::conv_small<>;
-    using dense = benchmarks::dense_6x100;
-    const std::size_t broken = attempt<conv>("conv_small_natural", weights, mnist, 0, .03, images, pool) +
-                               attempt<conv>("conv_small_madry", weights, mnist, .1, .1, images, pool) +
-                               attempt<dense>("dense_6x100_natural", weights, mnist, 0, .02, images, pool) +
-                               attempt<dense>("dense_6x100_madry", weights, mnist, .1, .03, images, pool);
+    const std::size_t broken = domain == "zonotope" ? attempt_all<zonotope>(weights, mnist, images, pool)
+                               : domain == "box"    ? attempt_all<box>(weights, mnist, images, pool)
+                                                    : attempt_all<deep_poly>(weights, mnist, images, pool);
     return broken == 0 ? 0 : 1;
 } catch (const std::exception& problem) {
     std::cerr << problem.what() << '\n';
