@@ -22,10 +22,11 @@ struct certification_result {
     std::string domain;  ///< name of the domain
     soundness level = soundness::float_program;
     std::vector<certificate> status;  ///< one per image
-    std::vector<double> margins;      ///< [N][K] lower bounds of logit[label] - logit[j]; NaN where the image is misclassified or falsified
-    std::vector<double> margin;       ///< the smallest of each image's; NaN likewise
-    labels predictions;               ///< of the images themselves; -1: the logits were not finite
-    std::vector<double> seconds;      ///< spent on each image, by one thread
+    std::vector<double>
+        margins;  ///< [N][K] lower bounds of logit[label] - logit[j]; NaN where the image is misclassified or falsified
+    std::vector<double> margin;   ///< the smallest of each image's; NaN likewise
+    labels predictions;           ///< of the images themselves; -1: the logits were not finite
+    std::vector<double> seconds;  ///< spent on each image, by one thread
 
     [[nodiscard]] std::size_t count(certificate c) const {
         std::size_t n = 0;
