@@ -21,7 +21,6 @@ public:
     using T = lane_scalar<V>;
     using ball_type = linf::ball<V>;
     static constexpr bool momentum = true;
-    static constexpr double first_step = 2;  ///< times epsilon
 
     explicit apgd_rule(std::size_t elements) : elements_(elements) {}
 
@@ -63,7 +62,6 @@ public:
     using T = lane_scalar<V>;
     using ball_type = l2::ball<V>;
     static constexpr bool momentum = true;
-    static constexpr double first_step = 2;
 
     explicit apgd_rule(std::size_t elements) : elements_(elements) {}
 
@@ -118,7 +116,6 @@ public:
     using T = lane_scalar<V>;
     using ball_type = l1::ball<V>;
     static constexpr bool momentum = false;
-    static constexpr double first_step = 1;
 
     explicit apgd_rule(std::size_t elements) : elements_(elements), magnitudes_(elements) {}
 

@@ -1,8 +1,8 @@
 #pragma once
 #include "saddle/attacks/apgd_rule.hpp"
+#include "saddle/attacks/apgd_schedule.hpp"
 #include "saddle/attacks/lane_groups.hpp"
 #include "saddle/attacks/lane_record.hpp"
-#include "saddle/attacks/profile.hpp"
 #include "saddle/attacks/target_ranking.hpp"
 #include "saddle/attacks/targets.hpp"
 #include "saddle/losses/loss_input.hpp"
@@ -64,10 +64,9 @@ private:
     /// What a lane remembers between steps, besides its images.
     struct lane_state {
         std::size_t run = 0, stage = 0, step = 0;
-        std::size_t window = 0, since_check = 0, increases = 0;
-        bool reduced = true, clean = false;
-        double share = 0, changed = 0;  ///< L1: part of the elements that moves, elements that the best iterate changed
-        T last_loss = 0, best_loss = 0, checked_loss = 0;
+        bool clean = false;
+        T best_loss = 0;
+        apgd_schedule<rule_type::momentum, T> schedule;
     };
 
     static std::size_t bytes(std::size_t elements, std::size_t classes) {
@@ -221,7 +220,8 @@ private:
             jumps[l] = moves_[l] && check(l) ? T(1) : T(0);
             jump = jump || jumps[l] != 0;
             first[l] = at_[l].step == 0 ? T(1) : T(0);
-            share_[l] = at_[l].share;
+            step_size_[l] = at_[l].schedule.step_size;
+            share_[l] = at_[l].schedule.share;
             if (moves_[l]) ++at_[l].step;
         }
         if (jump) {
@@ -243,59 +243,16 @@ private:
         copy_lanes<V>(spare_.data(), z_.data(), elements_, moving);
     }
 
-    /// Counts the loss, and at the end of a window decides on the step size. True when the lane goes back to its best iterate.
+    /// What the schedule makes of the loss in hand. True when the lane goes back to its best iterate.
     bool check(std::size_t l) {
         auto& at = at_[l];
         const T loss = record_.objective[l];
-        if (at.step == 0) {
-            begin_windows(l, loss);
-            return false;
-        }
-        at.increases += loss > at.last_loss;
-        at.last_loss = loss;
-        if (++at.since_check < at.window) return false;
-        const bool back = rule_type::momentum ? check_progress(l) : check_sparsity(l);
-        at.since_check = at.increases = 0;
-        return back;
-    }
-    void begin_windows(std::size_t l, T loss) {
-        auto& at = at_[l];
-        at.checked_loss = loss;
-        at.last_loss = attack_.profile == attack_profile::official ? T(0) : loss;
-        at.since_check = at.increases = 0;
-        at.reduced = true;
-        step_size_[l] = static_cast<T>(rule_type::first_step * epsilon_[l]);
-        if constexpr (rule_type::momentum) {
-            at.window = attack_.windows().first;
-        } else {
-            at.window = std::max<std::size_t>(static_cast<std::size_t>(.04 * static_cast<double>(stages_[at.stage].steps)), 1);
-            const auto size = static_cast<double>(elements_);
-            at.changed = attack_.larger_epsilons ? changed(z_.data(), l) : size;
-            at.share = attack_.larger_epsilons ? at.changed / size / 1.5 : .2;
-        }
-    }
-    /// Halves the step where the loss rose too seldom, or where neither step nor best loss changed since the last check.
-    bool check_progress(std::size_t l) {
-        auto& at = at_[l];
-        const bool seldom = static_cast<double>(at.increases) <= attack_.rho * static_cast<double>(at.window);
-        const bool stuck = !at.reduced && at.checked_loss >= at.best_loss;
-        at.reduced = seldom || stuck;
-        at.checked_loss = at.best_loss;
-        const auto windows = attack_.windows();
-        at.window = std::max(at.window > windows.less ? at.window - windows.less : 0, windows.least);
-        if (at.reduced) step_size_[l] /= T(2);
-        return at.reduced;
-    }
-    /// L1: how many elements the best iterate changed sets how many move; where they have become fewer, the step starts over.
-    bool check_sparsity(std::size_t l) {
-        auto& at = at_[l];
-        const double now = changed(best_.data(), l);
-        const bool sparser = now < .95 * at.changed;
-        const auto epsilon = static_cast<T>(epsilon_[l]);
-        at.share = now / static_cast<double>(elements_) / 1.5;
-        at.changed = now;
-        step_size_[l] = sparser ? epsilon : std::clamp(step_size_[l] / T(1.5), epsilon / T(10), epsilon);
-        return sparser;
+        const auto size = static_cast<double>(elements_);
+        if (at.step > 0)
+            return at.schedule.check(attack_, loss, at.best_loss, epsilon_[l], size, [&] { return changed(best_.data(), l); });
+        const double first = !rule_type::momentum && attack_.larger_epsilons ? changed(z_.data(), l) : size;
+        at.schedule.begin(attack_, loss, epsilon_[l], size, first, stages_[at.stage].steps);
+        return false;
     }
     [[nodiscard]] double changed(const T* z, std::size_t l) const {
         std::size_t count = 0;
