@@ -17,19 +17,18 @@ namespace detail {
     return {digits, std::to_chars(digits, digits + sizeof digits, v).ptr};
 }
 
-/// The smallest interval of T around x ± epsilon, cut with [0,1]: outward, so that it holds the real ball.
+/// The smallest interval of T around x ± epsilon, cut with [0,1]: outward, so that it holds the real ball. Free of branches, since
+/// there is one for every pixel.
 template <class T>
 inline void outward_interval(T x, double epsilon, T& lo, T& hi) {
-    if (epsilon == 0) {
-        lo = hi = x;
-        return;
-    }
     const double low = static_cast<double>(x) - epsilon, high = static_cast<double>(x) + epsilon;
     const auto ulp = [](T v) { return std::abs(v) * std::numeric_limits<T>::epsilon() + std::numeric_limits<T>::min(); };
-    lo = static_cast<T>(low);
-    hi = static_cast<T>(high);
-    lo = std::max(static_cast<double>(lo) >= low ? lo - ulp(lo) : lo, T(0));
-    hi = std::min(static_cast<double>(hi) <= high ? hi + ulp(hi) : hi, T(1));
+    const T near_low = static_cast<T>(low), near_high = static_cast<T>(high);
+    const T below = near_low - ulp(near_low), above = near_high + ulp(near_high);
+    const T first = static_cast<double>(near_low) >= low ? below : near_low;
+    const T last = static_cast<double>(near_high) <= high ? above : near_high;
+    lo = first > T(0) ? first : T(0);
+    hi = last < T(1) ? last : T(1);
 }
 
 }  // namespace detail
@@ -53,6 +52,11 @@ struct linf_box {
     }
     template <class T>
     void operator()(std::size_t, std::span<const T> x, std::span<T> lower, std::span<T> upper) const {
+        if (epsilon == 0) {
+            std::copy(x.begin(), x.end(), lower.begin());
+            std::copy(x.begin(), x.end(), upper.begin());
+            return;
+        }
         for (std::size_t i = 0; i < x.size(); ++i) detail::outward_interval(x[i], epsilon, lower[i], upper[i]);
     }
 };

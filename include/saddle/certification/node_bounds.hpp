@@ -19,12 +19,13 @@ public:
     using T = typename V::value_type;
 
     explicit node_bounds(const bound_network<T>& network, rounding_model rounding, lower_slope rule = lower_slope::area)
-        : network_(network), rounding_(rounding), rule_(rule), intervals_(network.size()), errors_(network.size()),
-          lines_(network.size()), ends_(network.size()), live_(network.size()), pools_(network.size()) {
+        : network_(network), rounding_(rounding), rule_(rule), intervals_(network.size()), flat_sources_(network.size()),
+          errors_(network.size()), lines_(network.size()), ends_(network.size()), live_(network.size()), pools_(network.size()) {
         for (std::size_t i = 0; i < network.size(); ++i) {
             const auto& node = network[i];
             intervals_[i].lo.resize(node.size());
             intervals_[i].hi.resize(node.size());
+            if (node.kind == operation_kind::flatten) list_flat_sources(i);
             if (!Lines) continue;
             if (i > 0 && node.kind == operation_kind::convolution) intervals_[i].magnitude.resize(node.size());
             errors_[i].resize(node.size());
@@ -94,14 +95,18 @@ public:
                 f((y * in.width + x) * in.channels + c);
     }
     /// The input value that output j of a flatten copies.
-    [[nodiscard]] std::size_t flat_source(std::size_t i, std::size_t j) const {
-        const auto out = network_[i].shape, in = network_[network_[i].input].shape;
-        const std::size_t place =
-            (j % out.channels * out.height + j / out.channels / out.width) * out.width + j / out.channels % out.width;
-        return place % in.pixels() * in.channels + place / in.pixels();
-    }
+    [[nodiscard]] std::size_t flat_source(std::size_t i, std::size_t j) const { return flat_sources_[i][j]; }
 
 private:
+    /// Both sides are [row][column][channel] here and [channel][row][column] in the program, whose order a flatten keeps.
+    void list_flat_sources(std::size_t i) {
+        const auto out = network_[i].shape, in = network_[network_[i].input].shape;
+        flat_sources_[i].resize(network_[i].size());
+        for (std::size_t place = 0; place < flat_sources_[i].size(); ++place) {
+            const std::size_t to = place % out.pixels() * out.channels + place / out.pixels();
+            flat_sources_[i][to] = static_cast<std::uint32_t>(place % in.pixels() * in.channels + place / in.pixels());
+        }
+    }
     static double size_of(const node_interval<T>& x, std::size_t j) {
         return std::max(std::abs(double{x.lo[j]}), std::abs(double{x.hi[j]}));
     }
@@ -153,10 +158,12 @@ private:
                               rounding_.program * (size_of(x, j) + size_of(other, j)));
             });
         case flatten:
-            return each(i, [&](std::size_t j) {
+            for (std::size_t j = 0; j < node.size(); ++j) {
                 const std::size_t from = flat_source(i, j);
-                return std::pair(double{x.lo[from]}, double{x.hi[from]});
-            });
+                intervals_[i].lo[j] = x.lo[from];
+                intervals_[i].hi[j] = x.hi[from];
+            }
+            return;
         case max_pool:
         case average_pool:
             return each(i, [&](std::size_t j) { return pooled(i, j); });
@@ -204,6 +211,7 @@ private:
     lower_slope rule_;
     detail::interval_convolution<V, Lines ? 3 : 2> convolution_;
     std::vector<node_interval<T>> intervals_;
+    std::vector<std::vector<std::uint32_t>> flat_sources_;
     std::vector<std::vector<double>> errors_;
     std::vector<std::vector<neuron_lines<T>>> lines_, ends_;
     std::vector<live_channels> live_;
