@@ -71,7 +71,8 @@ inline std::optional<options> read_options(int count, char** arguments) {
             o.fresh = true;
             continue;
         }
-        if (found == ':') throw saddle::invalid_argument(saddle::text("robust_training: ", arguments[optind - 1], " needs a value"));
+        if (found == ':')
+            throw saddle::invalid_argument(saddle::text("robust_training: ", arguments[optind - 1], " needs a value"));
         saddle::require(found == 'o', "robust_training", "option", "one of those that --help lists", arguments[optind - 1]);
         const std::string name = known[static_cast<std::size_t>(which)].name;
         const auto count_of = [&] { return option_details::number<std::size_t>(name.c_str(), optarg); };

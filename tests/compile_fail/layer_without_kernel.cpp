@@ -1,7 +1,7 @@
 // expected-error: saddle: this layer has no kernel for this backend
 #include "saddle/backend/cpu/cpu.hpp"
-#include "saddle/nn/model.hpp"
 #include "saddle/nn/linear.hpp"
+#include "saddle/nn/model.hpp"
 #include "saddle/nn/sequential.hpp"
 
 struct square {
@@ -9,9 +9,13 @@ struct square {
     using output = Shape;
 #ifdef SADDLE_COMPILES
     template <class V>
-    static V value(V x) { return x * x; }
+    static V value(V x) {
+        return x * x;
+    }
     template <class V>
-    static V derivative(V x) { return 2 * x; }
+    static V derivative(V x) {
+        return 2 * x;
+    }
 #endif
 };
 
