@@ -1,5 +1,6 @@
 // Tables III and IV of Carlini & Wagner (2017) on MNIST, beside the published figures: their network, every target of every image,
 // mean distance and success rate in the best, average and worst case. carlini_wagner [OPTION VALUE]..., see `usage`.
+#include "options.hpp"
 #include "saddle/attacks/all_targets.hpp"
 #include "saddle/attacks/bim.hpp"
 #include "saddle/attacks/carlini_wagner_l0.hpp"
@@ -21,7 +22,6 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <map>
 
 using namespace saddle;
 
@@ -39,32 +39,11 @@ constexpr std::string_view usage = R"(carlini_wagner: tables III and IV of Carli
   --row TEXT             only rows whose name contains TEXT
 )";
 
-struct options {
-    std::map<std::string, std::string> values{{"data", "generated"},  {"weights", "carlini_wagner.safetensors"},
-                                              {"train", "100000000"}, {"epochs", "50"},
-                                              {"images", "10"},       {"steps", "1000"},
-                                              {"inner", "1000"},      {"searches", "9"},
-                                              {"table", "4"},         {"row", ""}};
-    options(int count, char** arguments) {
-        for (int i = 1; i < count; i += 2) {
-            const std::string name = arguments[i];
-            const bool known = name.starts_with("--") && values.contains(name.substr(2));
-            require(known && i + 1 < count, "carlini_wagner", "option", "a name of the list above with a value", name);
-            values[name.substr(2)] = arguments[i + 1];
-        }
-    }
-    [[nodiscard]] std::size_t number(const std::string& name) const {
-        std::size_t read = 0, value = 0;
-        try {
-            value = std::stoul(values.at(name), &read);
-        } catch (const std::logic_error&) {
-        }
-        require(read == values.at(name).size() && value > 0, "carlini_wagner", "--" + name, "a whole number > 0",
-                values.at(name));
-        return value;
-    }
-    [[nodiscard]] const std::string& text_of(const std::string& name) const { return values.at(name); }
-};
+const std::map<std::string, std::string> defaults{{"data", "generated"},  {"weights", "carlini_wagner.safetensors"},
+                                                  {"train", "100000000"}, {"epochs", "50"},
+                                                  {"images", "10"},       {"steps", "1000"},
+                                                  {"inner", "1000"},      {"searches", "9"},
+                                                  {"table", "4"},         {"row", ""}};
 
 using network_type = model<networks::small_cnn<>, shape<1, 28, 28>, backend::cpu>;
 using program_type = std::remove_cvref_t<decltype(prepare(std::declval<const network_type&>()))>;
@@ -242,7 +221,7 @@ int main(int count, char** arguments) try {
         std::cout << usage;
         return 0;
     }
-    const options o(count, arguments);
+    const options o("carlini_wagner", defaults, count, arguments);
     const auto data = load(o.text_of("data"));
     const auto network = trained(o, data);
     const auto program = prepare(network);

@@ -1,6 +1,7 @@
 // Table 1 of Madry et al. (2018) on MNIST, beside the published figures: an adversarially trained network A under FGSM, PGD, restarts,
 // targets and the margin attacks, and under images made on an independent copy A' and on another architecture B. transfer [OPTION VALUE]...
 #include "saddle/attacks/transfer.hpp"
+#include "options.hpp"
 #include "saddle/attacks/carlini_wagner_plus.hpp"
 #include "saddle/attacks/fgsm.hpp"
 #include "saddle/attacks/pgd.hpp"
@@ -17,7 +18,6 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <map>
 
 using namespace saddle;
 
@@ -38,28 +38,9 @@ using network_b = model<sequential<dropout, conv2d<64, 8, stride<2>, padding<3>>
                                    conv2d<128, 5>, relu, flatten, dropout, linear<10>>,
                         input_shape, backend::cpu>;
 
-struct options {
-    std::map<std::string, std::string> values{{"data", "generated"},  {"weights", "transfer_weights"},
-                                              {"train", "100000000"}, {"epochs", "83"},
-                                              {"images", "1000"},     {"steps", "40"}};
-    options(int count, char** arguments) {
-        for (int i = 1; i < count; i += 2) {
-            const std::string name = arguments[i];
-            const bool known = name.starts_with("--") && values.contains(name.substr(2));
-            require(known && i + 1 < count, "transfer", "option", "a name of the list above with a value", name);
-            values[name.substr(2)] = arguments[i + 1];
-        }
-    }
-    [[nodiscard]] std::size_t number(const std::string& name) const {
-        std::size_t read = 0, value = 0;
-        try {
-            value = std::stoul(values.at(name), &read);
-        } catch (const std::logic_error&) {
-        }
-        require(read == values.at(name).size() && value > 0, "transfer", "--" + name, "a whole number > 0", values.at(name));
-        return value;
-    }
-};
+const std::map<std::string, std::string> defaults{{"data", "generated"},  {"weights", "transfer_weights"},
+                                                  {"train", "100000000"}, {"epochs", "83"},
+                                                  {"images", "1000"},     {"steps", "40"}};
 
 constexpr double epsilon = .3;
 
@@ -75,7 +56,7 @@ pgd_settings attack_settings_of(std::size_t steps, double step_size, std::size_t
 /// Reads the weights of `name`, or trains them by Madry and writes them.
 template <class M>
 void prepare_weights(M& m, const std::string& name, const options& o, const dataset& data, std::uint64_t seed) {
-    const auto path = o.values.at("weights") + "/" + name + ".safetensors";
+    const auto path = o.text_of("weights") + "/" + name + ".safetensors";
     if (std::filesystem::exists(path)) {
         (void)load_weights(m, path);
         return;
@@ -85,7 +66,7 @@ void prepare_weights(M& m, const std::string& name, const options& o, const data
     trainer t(m, objectives::adversarial(pgd(attack_settings_of(steps, .4 / static_cast<double>(steps), 1))),
               adam{.learning_rate = 1e-4}, schedules::constant{}, {.epochs = o.number("epochs"), .batch_size = 50, .seed = seed});
     (void)t.fit(data);
-    std::filesystem::create_directories(o.values.at("weights"));
+    std::filesystem::create_directories(o.text_of("weights"));
     save_weights(m, path);
 }
 
@@ -95,7 +76,7 @@ void print(const std::string& attack, const std::string& source, double accuracy
 }
 
 void reproduce(const options& o) {
-    const auto data = load(o.values.at("data"));
+    const auto data = load(o.text_of("data"));
     const auto train = first(data.train, std::min(o.number("train"), data.train.size()));
     const auto test = first(data.test, std::min(o.number("images"), data.test.size()));
     network_a a(1), copy(2);
@@ -152,7 +133,7 @@ int main(int count, char** arguments) try {
         std::cout << usage;
         return 0;
     }
-    reproduce(options(count, arguments));
+    reproduce(options("transfer", defaults, count, arguments));
 } catch (const std::exception& problem) {
     std::cerr << problem.what() << '\n' << usage;
     return 1;
