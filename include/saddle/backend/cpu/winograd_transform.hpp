@@ -94,7 +94,7 @@ void transform_weights(const double (&g)[9], double* u) {
     }
 }
 
-/// Asks for the lines of M rows and columns that will be needed soon.
+/// Asks for the lines of `Rows` rows and M columns that will be needed soon.
 template <class V, int Rows, int M, bool Write, class T>
 [[gnu::always_inline]] inline void prefetch_rows(const T* from, std::size_t row) {
     for (int r = 0; r < Rows; ++r)
