@@ -156,3 +156,7 @@ private:
 };
 
 }  // namespace saddle
+
+#ifdef SADDLE_EXTERN_KERNELS
+#include "saddle/certification/extern_kernels.hpp"
+#endif

@@ -9,5 +9,7 @@ namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 extern template class machine<lanes<float, xsimd::default_arch>>;
 extern template class gradient_store<lanes<float, xsimd::default_arch>>;
 extern template class trainer_program<lanes<float, xsimd::default_arch>>;
+extern template void run_gradient<lanes<float, xsimd::default_arch>, float>(const gradient_job&, std::span<const float* const>,
+                                                                            std::span<const float* const>, std::size_t, float*);
 
 }  // namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE

@@ -5,6 +5,8 @@
 #include "saddle/core/image_blocks.hpp"
 #include "saddle/nn/training_settings.hpp"
 
+#include <functional>
+
 namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// Forward, backward and weight gradient in training mode.
@@ -42,13 +44,17 @@ public:
         const std::size_t blocks = (x.size() + V::size - 1) / V::size;
         reserve(blocks);
         const run at{parameters, x, ids, settings};
+        const loss_call call = std::ref(loss);
         if (joins_blocks_)
-            together(at, blocks, buffers, loss, gradient);
+            together(at, blocks, buffers, call, gradient);
         else
-            apart(at, blocks, loss, gradient);
+            apart(at, blocks, call, gradient);
     }
 
 private:
+    /// The loss of a caller, whatever its type: the passes are compiled once for all.
+    using loss_call = std::function<void(const T* logits, std::size_t first, std::size_t count, T* logits_gradient)>;
+
     struct run {
         std::span<const T> parameters;
         const basic_images<T>& x;
@@ -110,13 +116,11 @@ private:
                               .epoch = at.settings.epoch,
                               .step = at.settings.step});
     }
-    template <class Loss>
-    void call_loss(Loss& loss, const run& at, std::size_t b, const block_memory<T>& m) const {
+    void call_loss(const loss_call& loss, const run& at, std::size_t b, const block_memory<T>& m) const {
         loss(static_cast<const T*>(m.logits), b * V::size, at.valid(b), m.logits_gradient);
     }
 
-    template <class Loss>
-    void apart(const run& at, std::size_t blocks, Loss& loss, std::span<T> gradient) {
+    void apart(const run& at, std::size_t blocks, const loss_call& loss, std::span<T> gradient) {
         const std::size_t steps = machine_.list().steps.size();
         pool_->for_each(blocks, [&](std::size_t b, std::size_t worker) {
             const auto m = place(worker, worker);
@@ -132,8 +136,7 @@ private:
         gradients_.finish(blocks, *pool_, gradient);
     }
 
-    template <class Loss>
-    void together(const run& at, std::size_t blocks, std::span<T> buffers, Loss& loss, std::span<T> gradient) {
+    void together(const run& at, std::size_t blocks, std::span<T> buffers, const loss_call& loss, std::span<T> gradient) {
         const auto& steps = machine_.list().steps;
         const auto parameter = [&](std::size_t index) { return at.parameters.data() + plan_.parameters[index].offset; };
         pool_->for_each(blocks, [&](std::size_t b, std::size_t worker) {

@@ -1,6 +1,4 @@
-// Tables III and IV of Carlini & Wagner (2017) on MNIST, beside the published figures: their network, every target of every image,
-// mean distance and success rate in the best, average and worst case. carlini_wagner [OPTION VALUE]..., see `usage`.
-#include "options.hpp"
+#include "job.hpp"
 #include "saddle/attacks/all_targets.hpp"
 #include "saddle/attacks/bim.hpp"
 #include "saddle/attacks/carlini_wagner_l0.hpp"
@@ -9,44 +7,13 @@
 #include "saddle/attacks/deepfool.hpp"
 #include "saddle/attacks/fgsm.hpp"
 #include "saddle/attacks/jsma.hpp"
-#include "saddle/backend/cpu/cpu.hpp"
-#include "saddle/data/load.hpp"
-#include "saddle/io/weights.hpp"
-#include "saddle/nn/networks/small_cnn.hpp"
-#include "saddle/training/objectives/natural.hpp"
-#include "saddle/training/optimizers.hpp"
-#include "saddle/training/progress_bar.hpp"
-#include "saddle/training/schedules.hpp"
-#include "saddle/training/trainer.hpp"
 
-#include <filesystem>
 #include <iomanip>
 #include <iostream>
 
 using namespace saddle;
 
 namespace {
-
-constexpr std::string_view usage = R"(carlini_wagner: tables III and IV of Carlini & Wagner (2017) on MNIST
-  --data DIR|generated   MNIST's folder (default generated: digits made here)
-  --weights FILE         read, or written after training (default carlini_wagner.safetensors)
-  --train N, --epochs N  images and passes of the training (default all, 50)
-  --images N             attacked images (default 10; the paper: 1000)
-  --steps N              updates for each c (default 1000; the paper: 10000)
-  --inner N              updates for each solve of L0 and Linf, steps of the iterative gradient sign (default 1000, the paper's)
-  --searches N           values of c (default 9; the paper: 20 in table III)
-  --table 3|4|both       (default 4; table III is 21 attacks)
-  --row TEXT             only rows whose name contains TEXT
-)";
-
-const std::map<std::string, std::string> defaults{{"data", "generated"},  {"weights", "carlini_wagner.safetensors"},
-                                                  {"train", "100000000"}, {"epochs", "50"},
-                                                  {"images", "10"},       {"steps", "1000"},
-                                                  {"inner", "1000"},      {"searches", "9"},
-                                                  {"table", "4"},         {"row", ""}};
-
-using network_type = model<networks::small_cnn<>, shape<1, 28, 28>, backend::cpu>;
-using program_type = std::remove_cvref_t<decltype(prepare(std::declval<const network_type&>()))>;
 
 /// Mean distance and success rate, as the paper prints them.
 struct figure {
@@ -196,54 +163,11 @@ private:
     std::string row_;
 };
 
-/// The paper's network and its training: SGD .01 with Nesterov momentum .9, batch 128, dropout .5.
-network_type trained(const options& o, const split_dataset& data) {
-    network_type network(1);
-    const std::string& path = o.text_of("weights");
-    if (std::filesystem::exists(path)) {
-        load_weights(network, path);
-        return network;
-    }
-    dataset train = data.train;
-    train.x = train.x.slice(0, std::min(o.number("train"), train.size()));
-    train.y.resize(train.x.size());
-    trainer fit(network, objectives::natural{}, sgd{.learning_rate = .01, .momentum = .9, .nesterov = true},
-                schedules::constant{}, {.epochs = o.number("epochs"), .batch_size = 128, .seed = 1}, progress_bar{});
-    (void)fit.fit(train);
-    save_weights(network, path);
-    return network;
-}
-
 }  // namespace
 
-int main(int count, char** arguments) try {
-    if (count == 2 && std::string_view(arguments[1]) == "--help") {
-        std::cout << usage;
-        return 0;
-    }
-    const options o("carlini_wagner", defaults, count, arguments);
-    const auto data = load(o.text_of("data"));
-    const auto network = trained(o, data);
-    const auto program = prepare(network);
-    worker_pool pool;
-    const auto said = predict(program, data.test.x, pool);
-    const double right = said.accuracy(data.test.y);
-    std::vector<std::size_t> chosen;
-    for (std::size_t i = 0; i < data.test.size() && chosen.size() < o.number("images"); ++i)
-        if (said.classes[i] == data.test.y[i]) chosen.push_back(i);
-    require<data_error>(!chosen.empty(), "carlini_wagner", "test images that the network gets right", "at least 1", 0);
-    image_subset<float> right_ones(chosen, data.test.x, data.test.y, {}, nullptr);
-    dataset attacked = data.test;
-    attacked.x = std::move(right_ones.x);
-    attacked.y = std::move(right_ones.y);
-    std::cout << "C&W's MNIST network, test accuracy " << 100 * right << " % (paper: 99.5 %); " << attacked.size()
-              << " images that it gets right, all targets\n";
-    const experiment e(program, attacked, pool, o);
+void print_tables(const options& o, const program_type& program, const dataset& data, worker_pool& pool) {
+    const experiment e(program, data, pool, o);
     const std::string& table = o.text_of("table");
-    require(table == "3" || table == "4" || table == "both", "carlini_wagner", "--table", "3, 4 or both", table);
     if (table != "4") e.table_iii();
     if (table != "3") e.table_iv();
-} catch (const std::exception& problem) {
-    std::cerr << problem.what() << '\n' << usage;
-    return 1;
 }
