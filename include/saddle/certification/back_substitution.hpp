@@ -27,7 +27,7 @@ public:
     explicit back_substitution(const node_bounds<V, true>& bounds)
         : bounds_(bounds), network_(bounds.network()), places_(network_.size()), bypass_(network_.size(), none) {
         for (std::size_t k = network_.size(); k-- > 0;)
-            for (const std::size_t input : {network_[k].input, network_[k].second})
+            for (const std::size_t input : std::array{network_[k].input, network_[k].second})
                 for (std::size_t i = input + 1; input != none && i < k; ++i) bypass_[i] = k;
     }
 

@@ -44,6 +44,38 @@ struct bound_node {
     }
 };
 
+/// How bound_network reads the weights of a prepared program; each backend whose programs can be certified specialises it.
+template <class Machine>
+struct program_weights;
+
+template <class V>
+struct program_weights<cpu_backend::machine<V>> {
+    using value_type = typename V::value_type;
+
+    /// Calls weight(o, c, tap, value) for every weight of a convolution and bias(o, value) for every output.
+    template <class Weight, class Bias>
+    static void convolution(const cpu_backend::machine<V>& program, std::size_t step, Weight&& weight, Bias&& bias) {
+        const auto& unit = program.unit(step);
+        require(!unit.transformed, "bound_network", text("convolution of layer '", program.list().steps[step].op.name, "'"),
+                "plain sums: prepare the program with {.winograd = false}", "Winograd");
+        const auto& job = unit.direct.forward;
+        for (const auto& tile : job.channel_tiles) {
+            const auto* from = program.packed() + job.weights + tile.weights;
+            for (std::size_t c = 0; c < job.channels; ++c)
+                for (std::size_t t = 0; t < job.taps.size(); ++t)
+                    for (std::size_t o = tile.first; o < tile.first + tile.count; ++o) {
+                        weight(o, c, t, *from++);
+                        if (c == 0 && t == 0) bias(o, program.packed()[job.bias + o]);
+                    }
+        }
+    }
+    /// Scales, then shifts of a norm, one per channel each.
+    [[nodiscard]] static std::vector<value_type> constants(const cpu_backend::machine<V>& program, std::size_t step) {
+        const std::size_t channels = program.list().tensors[program.list().steps[step].op.output].shape.channels;
+        return {program.constants(step), program.constants(step) + 2 * channels};
+    }
+};
+
 /// A network as certification walks it: the operations and the very weights of one prepared program, batch norm folded as the program
 /// folds it, in the arithmetic T of the bounds. Node 0 is the input, the last one the logits.
 ///
@@ -52,9 +84,11 @@ struct bound_node {
 template <class T>
 class bound_network {
 public:
-    template <class V>
-    explicit bound_network(const cpu_backend::machine<V>& program) {
-        static_assert(sizeof(T) >= sizeof(typename V::value_type), "saddle: bounds need at least the precision of the program");
+    /// Of the steps of a program.
+    template <class Machine>
+    explicit bound_network(const Machine& program) {
+        using value_type = typename program_weights<Machine>::value_type;
+        static_assert(sizeof(T) >= sizeof(value_type), "saddle: bounds need at least the precision of the program");
         const auto& list = program.list();
         std::vector<std::size_t> node_of(list.tensors.size(), none);
         node_of[0] = append({.shape = list.tensors[0].shape});
@@ -63,7 +97,7 @@ public:
             const auto shape = list.tensors[s.op.output].shape;
             bound_node<T> node{.kind = s.op.kind, .shape = shape, .input = node_of[s.op.input], .window = s.op.window};
             node.function = s.op.function;
-            node.slope = static_cast<double>(static_cast<typename V::value_type>(s.op.slope));
+            node.slope = static_cast<double>(static_cast<value_type>(s.op.slope));
             fill(node, program, i);
             std::size_t at = append(std::move(node));
             if (s.addend != none)
@@ -90,8 +124,9 @@ private:
         nodes_.push_back(std::move(node));
         return nodes_.size() - 1;
     }
-    template <class V>
-    void fill(bound_node<T>& node, const cpu_backend::machine<V>& program, std::size_t step) {
+    template <class Machine>
+    void fill(bound_node<T>& node, const Machine& program, std::size_t step) {
+        using value_type = typename program_weights<Machine>::value_type;
         using enum operation_kind;
         const std::string name = program.list().steps[step].op.name;
         switch (node.kind) {
@@ -100,9 +135,10 @@ private:
         case batch_norm:
         case scale_shift: {
             node.kind = scale_shift;
-            const auto* constants = program.constants(step);
-            node.scale.assign(constants, constants + node.shape.channels);
-            node.shift.assign(constants + node.shape.channels, constants + 2 * node.shape.channels);
+            const auto constants = program_weights<Machine>::constants(program, step);
+            const auto middle = constants.begin() + static_cast<std::ptrdiff_t>(node.shape.channels);
+            node.scale.assign(constants.begin(), middle);
+            node.shift.assign(middle, constants.end());
             require_finite(node.scale, name);
             require_finite(node.shift, name);
             return;
@@ -114,8 +150,8 @@ private:
                     text("slope of layer '", name, "'"), "a number in [0,1]", node.slope);
             return;
         case average_pool:
-            node.share = static_cast<double>(static_cast<typename V::value_type>(1.) /
-                                             static_cast<typename V::value_type>(node.window.height * node.window.width));
+            node.share = static_cast<double>(static_cast<value_type>(1.) /
+                                             static_cast<value_type>(node.window.height * node.window.width));
             return;
         case max_pool:
         case add:
@@ -126,16 +162,11 @@ private:
                     node.kind == group_norm ? "group_norm" : "a layer of one's own");
         }
     }
-    template <class V>
-    void fill_convolution(bound_node<T>& node, const cpu_backend::machine<V>& program, std::size_t step,
-                          const std::string& name) {
-        const auto& unit = program.unit(step);
-        require(!unit.transformed, "bound_network", text("convolution of layer '", name, "'"),
-                "plain sums: prepare the program with {.winograd = false}", "Winograd");
-        const auto& job = unit.direct.forward;
-        const std::size_t inputs = job.channels, outputs = node.shape.channels, taps = job.taps.size();
+    template <class Machine>
+    void fill_convolution(bound_node<T>& node, const Machine& program, std::size_t step, const std::string& name) {
         const auto& w = node.window;
         const auto in = program.list().tensors[program.list().steps[step].op.input].shape;
+        const std::size_t inputs = in.channels, outputs = node.shape.channels, taps = w.height * w.width;
         const bool covers = cpu_backend::covers_input(w, in);
         node.row_step = covers ? w.height : w.stride;
         node.column_step = covers ? w.width : w.stride;
@@ -154,17 +185,13 @@ private:
         node.forward_weights.assign(taps * inputs * node.outputs_padded, T(0));
         node.backward_weights.assign(groups(w.height, node.group_rows) * across * outputs * node.columns, T(0));
         node.shift.resize(outputs);
-        for (const auto& tile : job.channel_tiles) {
-            const auto* from = program.packed() + job.weights + tile.weights;
-            for (std::size_t c = 0; c < inputs; ++c)
-                for (std::size_t t = 0; t < taps; ++t)
-                    for (std::size_t o = tile.first; o < tile.first + tile.count; ++o) {
-                        const T weight = static_cast<T>(*from++);
-                        node.forward_weights[(t * inputs + c) * node.outputs_padded + o] = weight;
-                        node.backward_weights[node.tap_start[t] + o * node.columns + c] = weight;
-                    }
-        }
-        for (std::size_t o = 0; o < outputs; ++o) node.shift[o] = static_cast<T>(program.packed()[job.bias + o]);
+        program_weights<Machine>::convolution(
+            program, step,
+            [&](std::size_t o, std::size_t c, std::size_t t, auto value) {
+                node.forward_weights[(t * inputs + c) * node.outputs_padded + o] = static_cast<T>(value);
+                node.backward_weights[node.tap_start[t] + o * node.columns + c] = static_cast<T>(value);
+            },
+            [&](std::size_t o, auto value) { node.shift[o] = static_cast<T>(value); });
         require_finite(node.backward_weights, name);
         require_finite(node.shift, name);
     }

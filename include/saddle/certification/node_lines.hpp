@@ -28,14 +28,14 @@ struct line_rounding {
     double coefficient = 0;  ///< of a coefficient on its way in: its product, and its sum with those of other readers
     double sum = 0;          ///< of the sums that constants enter
 
-    line_rounding(const rounding_model& rounding, std::size_t additions)
+    SADDLE_HOST_DEVICE line_rounding(const rounding_model& rounding, std::size_t additions)
         : coefficient(rounding.bounds_sum(additions)), sum(rounding.bounds_sum(sum_chunk + 8)) {}
 };
 
 /// Lines of a value that passes through `r`: y = f(z), z = linear part + offset ± error, |z| <= largest.
 template <class T>
-[[nodiscard]] inline neuron_lines<T> make_lines(const relaxation& r, value_constant before, double largest,
-                                                const line_rounding& rounding) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline neuron_lines<T> make_lines(const relaxation& r, value_constant before, double largest,
+                                                                   const line_rounding& rounding) {
     const auto constant = [&](double slope, double intercept, double sign) {
         const double size = std::abs(slope) * std::abs(before.offset) + std::abs(intercept);
         const double error = std::abs(slope) * (before.error + rounding.coefficient * largest) + rounding.sum * size;

@@ -25,7 +25,7 @@ namespace detail {
 
 /// max(z, slope·z), 0 <= slope <= 1: exact where the sign is known; above, the chord; below, one of the two pieces (or, `parallel`).
 template <class T>
-[[nodiscard]] inline relaxation relax_two_pieces(double l, double u, double slope, saddle::lower_slope rule) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline relaxation relax_two_pieces(double l, double u, double slope, saddle::lower_slope rule) {
     if (l >= 0) return {1, 0, 1, 0};
     if (u <= 0) return {slope, 0, slope, 0};
     const double chord = static_cast<double>(round_up<T>((u - slope * l) / (u - l)));
@@ -39,7 +39,7 @@ template <class T>
 
 /// An S-shaped f with f' largest at 0 (sigmoid, tanh): DeepPoly's lines (Singh et al. 2019, §4.4). `error` is the program's own in f.
 template <class T, class F, class D>
-[[nodiscard]] inline relaxation relax_s_shape(double l, double u, F f, D derivative, double error) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline relaxation relax_s_shape(double l, double u, F f, D derivative, double error) {
     const double at_l = f(l), at_u = f(u);
     const double chord = u > l ? (at_u - at_l) / (u - l) : derivative(l), gentle = std::min(derivative(l), derivative(u));
     const double low = std::max(0., static_cast<double>(round_down<T>(l > 0 ? chord : gentle)));
@@ -52,10 +52,10 @@ template <class T, class F, class D>
 /// The relaxation of an activation on [l, u]. Slopes are numbers of T; intercepts are rounded outward when they are stored.
 ///
 /// `unit` is the program's unit roundoff: sigmoid and tanh are taken to be computed to within eight of them (absolute, values are at
-/// most 1); a leaky ReLU's product rounds once.
+/// most 1); a leaky ReLU's product rounds once. A function without a relaxation (bound_network refuses it) is bounded by nothing.
 template <class T>
-[[nodiscard]] inline relaxation relax(activation_function function, double slope, double l, double u, lower_slope rule,
-                                      double unit) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline relaxation relax(activation_function function, double slope, double l, double u,
+                                                         lower_slope rule, double unit) {
     switch (function) {
     case activation_function::relu:
         return detail::relax_two_pieces<T>(l, u, 0, rule);
@@ -78,13 +78,13 @@ template <class T>
             [](double x) { return 4 * std::exp(-2 * std::abs(x)) / std::pow(1 + std::exp(-2 * std::abs(x)), 2); },
             8 * unit + (unit > 0) * 1e-14);
     default:
-        throw error("relax: this activation has no relaxation");
+        return {0, -std::numeric_limits<double>::infinity(), 0, std::numeric_limits<double>::infinity()};
     }
 }
 
 /// The interval of an activation whose argument lies in [l, u]: monotone functions, the program's rounding included.
-[[nodiscard]] inline std::pair<double, double> activation_range(activation_function function, double slope, double l, double u,
-                                                                double unit) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline std::pair<double, double> activation_range(activation_function function, double slope,
+                                                                                   double l, double u, double unit) {
     switch (function) {
     case activation_function::relu:
         return {std::max(l, 0.), std::max(u, 0.)};
@@ -97,7 +97,7 @@ template <class T>
     case activation_function::tanh:
         return {std::tanh(l) - 8 * unit, std::tanh(u) + 8 * unit};
     default:
-        throw error("activation_range: this activation has no relaxation");
+        return {-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
     }
 }
 

@@ -33,19 +33,19 @@ struct rounding_model {
         return {share * std::numeric_limits<Program>::epsilon(), share * std::numeric_limits<Bounds>::epsilon()};
     }
     /// gamma_n: the relative error of a sum of n products, in any order, is at most gamma_n of the sum of magnitudes.
-    [[nodiscard]] static double gamma(std::size_t n, double unit) {
+    [[nodiscard]] SADDLE_HOST_DEVICE static double gamma(std::size_t n, double unit) {
         const double product = static_cast<double>(n) * unit;
         return product < .5 ? product / (1 - product) : std::numeric_limits<double>::infinity();
     }
-    [[nodiscard]] double program_sum(std::size_t n) const { return gamma(n, program); }
-    [[nodiscard]] double bounds_sum(std::size_t n) const { return gamma(n, bounds); }
+    [[nodiscard]] SADDLE_HOST_DEVICE double program_sum(std::size_t n) const { return gamma(n, program); }
+    [[nodiscard]] SADDLE_HOST_DEVICE double bounds_sum(std::size_t n) const { return gamma(n, bounds); }
     /// Far above what underflow can take from one bound, far below what anyone reads from it.
-    [[nodiscard]] double underflow() const { return bounds > 0 ? 1e-20 : 0; }
+    [[nodiscard]] SADDLE_HOST_DEVICE double underflow() const { return bounds > 0 ? 1e-20 : 0; }
 };
 
 /// A value of T not below v, and one not above it; a few roundings of the double v itself are covered, too.
 template <class T>
-[[nodiscard]] inline T round_up(double v) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline T round_up(double v) {
     const double padded = v + std::abs(v) * 0x1p-50;
     const T near = static_cast<T>(padded);
     return static_cast<double>(near) < padded
@@ -53,7 +53,7 @@ template <class T>
                : near;
 }
 template <class T>
-[[nodiscard]] inline T round_down(double v) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline T round_down(double v) {
     return -round_up<T>(-v);
 }
 
