@@ -2,10 +2,10 @@
 # Seconds of processor time that compiling takes: every header alone (-fsyntax-only), every example, deep training. One line each.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-flags="-std=c++20 -O3 -DNDEBUG -march=native -DSADDLE_EXTERN_KERNELS --param=ggc-min-heapsize=600000 -w -I include"   # of a Release build of this project
+flags="-std=c++20 -O2 -DNDEBUG -march=native -DSADDLE_EXTERN_KERNELS --param=ggc-min-heapsize=600000 -w -I include"   # of an example in a Release build
 measure() {   # name, command
     TIMEFORMAT=%U
     printf '%6s s  %s\n' "$( { time bash -c "$2" >/dev/null 2>&1; } 2>&1 )" "$1"
 }
-for file in examples/*.cpp examples/*/*.cpp benchmarks/compile_time/*.cpp; do measure "$file" "g++ $flags -c $file -o /dev/null"; done
+for file in $(find examples -name "*.cpp" | sort) benchmarks/compile_time/*.cpp; do measure "$file" "g++ $flags -c $file -o /dev/null"; done
 while read -r header; do measure "$header" "g++ $flags -fsyntax-only -x c++ $header"; done < <(find include -name '*.hpp' | sort) | sort -rn | head -${1:-10}
