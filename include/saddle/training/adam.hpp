@@ -3,6 +3,23 @@
 
 namespace saddle {
 
+/// The formula of an update by adam, see ElementwiseOptimizer.
+template <class T>
+struct adam_rule {
+    static constexpr std::size_t kept = 2;  ///< mean, square
+    T mean_weight, keep, square_weight, correction, tiny, down;
+
+    template <class V>
+    SADDLE_HOST_DEVICE V operator()(const V& p, V g, T decay, V (&moments)[kept]) const {
+        using std::sqrt;
+        if (decay != 0) g = multiply_add(p, V(decay), g);
+        const V before = moments[0];
+        moments[0] = multiply_add(V(mean_weight), g - before, before);
+        moments[1] = multiply_add(g * V(square_weight), g, moments[1] * V(keep));
+        return p + (moments[0] * V(down)) / (sqrt(moments[1]) / V(correction) + V(tiny));
+    }
+};
+
 /// Adam (Kingma & Ba 2015) with PyTorch's formulas (torch.optim.Adam): g += weight_decay·p; m += (1 - beta1)(g - m);
 /// v = beta2·v + (1 - beta2)·g²; p -= rate/(1 - beta1^t) · m / (sqrt(v)/sqrt(1 - beta2^t) + epsilon).
 ///
@@ -25,6 +42,7 @@ struct adam {
             archive("square", std::span<T>(square));
             archive("updates", updates);
         }
+        [[nodiscard]] std::array<lane_vector<T>*, 2> arrays() { return {&mean, &square}; }
     };
 
     void validate(std::string_view where) const {
@@ -43,26 +61,14 @@ struct adam {
 
     template <class T, class Arch = xsimd::default_arch>
     void update(state<T>& s, std::span<T> parameters, std::span<const T> gradient, double rate, worker_pool& pool) const {
-        using std::sqrt;
-        ++s.updates;
-        const double t = static_cast<double>(s.updates);
-        const T mean_weight = static_cast<T>(1 - beta1), keep = static_cast<T>(beta2), square_weight = static_cast<T>(1 - beta2);
-        const T correction = static_cast<T>(std::sqrt(1 - std::pow(beta2, t))), tiny = static_cast<T>(epsilon);
-        const T down = static_cast<T>(-rate / (1 - std::pow(beta1, t)));
-        for (const auto& range : s.ranges) {
-            const T decay = static_cast<T>(range.weight_decay);
-            for_each_value<T, Arch>(pool, range.first, range.count, [&]<class V>(std::size_t i, width_of<V>) {
-                const V p = read_values<V>(&parameters[i]);
-                V g = read_values<V>(&gradient[i]);
-                if (decay != 0) g = multiply_add(p, V(decay), g);
-                const V before = read_values<V>(&s.mean[i]);
-                const V m = multiply_add(V(mean_weight), g - before, before);
-                const V v = multiply_add(g * V(square_weight), g, read_values<V>(&s.square[i]) * V(keep));
-                write_values(&s.mean[i], m);
-                write_values(&s.square[i], v);
-                write_values(&parameters[i], p + (m * V(down)) / (sqrt(v) / V(correction) + V(tiny)));
-            });
-        }
+        apply_rule<T, Arch>(*this, s, parameters, gradient, rate, pool);
+    }
+    template <class T>
+    [[nodiscard]] adam_rule<T> rule(state<T>& s, double rate) const {
+        const double t = static_cast<double>(++s.updates);
+        return {static_cast<T>(1 - beta1), static_cast<T>(beta2),
+                static_cast<T>(1 - beta2), static_cast<T>(std::sqrt(1 - std::pow(beta2, t))),
+                static_cast<T>(epsilon),   static_cast<T>(-rate / (1 - std::pow(beta1, t)))};
     }
 
     template <class V>

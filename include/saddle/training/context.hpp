@@ -47,15 +47,24 @@ struct interval_trainer_of<Backend, T> {
 
 }  // namespace detail
 
+/// A trainer_program that can keep weights and gradient from step to step, in its `weights()` (backend/cuda/weights.cuh).
+template <class Program>
+concept KeepsWeights = requires(Program& p) {
+    p.weights();
+};
+
 /// The programs that a training runs on: made when first needed, kept from step to step.
 template <class Model>
 struct training_programs {
     using backend = typename Model::backend;
     using value_type = typename Model::value_type;
 
-    typename backend::template trainer_program<value_type> training;
+    using training_type = typename backend::template trainer_program<value_type>;
+
+    training_type training;
     std::optional<typename backend::template program<value_type>> inference{};
     std::optional<typename detail::interval_trainer_of<backend, value_type>::type> intervals{};
+    bool resident = false;  ///< the weights are those of `training`; the model's are older
 
     training_programs(const plan& structure, worker_pool& pool) : training(structure, pool) {}
 };
@@ -80,13 +89,23 @@ public:
     [[nodiscard]] const plan& structure() const { return model_->structure(); }
     /// 1 / number of examples of the whole step: factor of each example's derivative, so that the gradient is that of the mean.
     [[nodiscard]] double scale() const { return scale_; }
-    /// The flat gradient that the optimizer will receive.
-    [[nodiscard]] std::span<value_type> gradient() const { return gradient_; }
+    /// The flat gradient that the optimizer will receive, as far as it is; an objective may add to it.
+    [[nodiscard]] std::span<value_type> gradient() const {
+        if constexpr (keeps_weights)
+            if (programs_->resident) programs_->training.weights().lend_gradient(gradient_);
+        return gradient_;
+    }
 
     /// The inference program of the current weights: what the attack of a training step runs on.
     [[nodiscard]] const program_type& evaluation_program() const {
         const Model& current = *model_;
         auto& program = programs_->inference;
+        if constexpr (keeps_weights)
+            if (programs_->resident) {
+                if (!program) program.emplace(current.structure(), current.parameters(), current.buffers());
+                program->update(programs_->training.weights());
+                return *program;
+            }
         if constexpr (requires { program->update(current.parameters(), current.buffers()); }) {
             if (program) {
                 program->update(current.parameters(), current.buffers());
@@ -104,6 +123,9 @@ public:
                                          .epoch = static_cast<std::uint32_t>(position_.epoch),
                                          .step = static_cast<std::uint32_t>(position_.step),
                                          .update_statistics = update_statistics};
+        if constexpr (keeps_weights)
+            if (programs_->resident)
+                return programs_->training.differentiate(x, std::span<const std::uint64_t>(batch_->ids), settings, loss);
         programs_->training.differentiate(std::span<const value_type>(model_->parameters()), model_->buffers(), x,
                                           std::span<const std::uint64_t>(batch_->ids), settings, loss, gradient_);
     }
@@ -120,11 +142,13 @@ public:
             if (!programs_->intervals) programs_->intervals.emplace(model_->structure(), *pool_);
             const Model& current = *model_;
             programs_->intervals->differentiate(current.parameters(), current.buffers(), lower, upper, batch_->y, loss,
-                                                gradient_);
+                                                gradient());
         }
     }
 
 private:
+    static constexpr bool keeps_weights = KeepsWeights<typename training_programs<Model>::training_type>;
+
     Model* model_;
     training_programs<Model>* programs_;
     worker_pool* pool_;

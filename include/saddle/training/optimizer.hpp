@@ -3,6 +3,7 @@
 #include "saddle/nn/plan.hpp"
 #include "saddle/training/elementwise.hpp"
 
+#include <array>
 #include <cmath>
 #include <span>
 
@@ -43,6 +44,39 @@ concept Optimizer = requires(const O& o, typename O::template state<T>& state, c
     { o.template start<T>(p) } -> std::same_as<typename O::template state<T>>;
     o.update(state, parameters, gradient, 1., pool);
 };
+
+/// An optimizer whose update is one formula per element, which other hardware can run where it keeps the weights (docs/training.md):
+///   template <class T> rule_type rule(state<T>&, double rate) const;   // of the next update, which it counts
+/// The rule is trivially copyable, tells the number of arrays that it carries from update to update (`kept`), and maps
+/// (parameter, gradient, T weight_decay, V (&values)[kept]) to the new parameter, for numbers and registers V. The state has `ranges`
+/// and `arrays()`, the vectors of the kept values, empty where they are not used.
+template <class O, class T>
+concept ElementwiseOptimizer = Optimizer<O, T> && requires(const O& o, typename O::template state<T>& state) {
+    o.template rule<T>(state, 1.);
+    state.ranges;
+    state.arrays();
+};
+
+/// Runs an ElementwiseOptimizer's update on the processor; the same bits for any number of threads.
+template <class T, class Arch, class O>
+void apply_rule(const O& optimizer, typename O::template state<T>& s, std::span<T> parameters, std::span<const T> gradient,
+                double rate, worker_pool& pool) {
+    const auto rule = optimizer.template rule<T>(s, rate);
+    constexpr std::size_t kept = decltype(rule)::kept;
+    const auto arrays = s.arrays();
+    const bool keeps = !arrays[0]->empty();
+    for (const auto& range : s.ranges) {
+        const T decay = static_cast<T>(range.weight_decay);
+        for_each_value<T, Arch>(pool, range.first, range.count, [&]<class V>(std::size_t i, width_of<V>) {
+            V values[kept];
+            for (std::size_t k = 0; k < kept; ++k) values[k] = keeps ? read_values<V>(&(*arrays[k])[i]) : V(0);
+            const V p = rule(read_values<V>(&parameters[i]), read_values<V>(&gradient[i]), decay, values);
+            if (keeps)
+                for (std::size_t k = 0; k < kept; ++k) write_values(&(*arrays[k])[i], values[k]);
+            write_values(&parameters[i], p);
+        });
+    }
+}
 
 namespace detail {
 

@@ -3,6 +3,24 @@
 
 namespace saddle {
 
+/// The formula of an update by sgd, see ElementwiseOptimizer.
+template <class T>
+struct sgd_rule {
+    static constexpr std::size_t kept = 1;
+    T momentum, fresh, down;
+    bool first, nesterov;
+
+    template <class V>
+    SADDLE_HOST_DEVICE V operator()(const V& p, V g, T decay, V (&m)[kept]) const {
+        if (decay != 0) g = multiply_add(p, V(decay), g);
+        if (momentum != 0) {
+            m[0] = first ? g : multiply_add(g, V(fresh), m[0] * V(momentum));
+            g = nesterov ? multiply_add(m[0], V(momentum), g) : m[0];
+        }
+        return multiply_add(g, V(down), p);
+    }
+};
+
 /// Stochastic gradient descent with PyTorch's formulas (torch.optim.SGD): g += weight_decay·p; m = momentum·m + (1 -
 /// dampening)·g, at the first update m = g; p -= rate·(nesterov ? g + momentum·m : m).
 ///
@@ -24,6 +42,7 @@ struct sgd {
             archive("momentum", std::span<T>(momentum));
             archive("updates", updates);
         }
+        [[nodiscard]] std::array<lane_vector<T>*, 1> arrays() { return {&momentum}; }
     };
 
     void validate(std::string_view where) const {
@@ -42,23 +61,11 @@ struct sgd {
 
     template <class T, class Arch = xsimd::default_arch>
     void update(state<T>& s, std::span<T> parameters, std::span<const T> gradient, double rate, worker_pool& pool) const {
-        const T mu = static_cast<T>(momentum), fresh = static_cast<T>(1 - dampening), down = static_cast<T>(-rate);
-        const bool first = s.updates == 0;
-        for (const auto& range : s.ranges) {
-            const T decay = static_cast<T>(range.weight_decay);
-            for_each_value<T, Arch>(pool, range.first, range.count, [&]<class V>(std::size_t i, width_of<V>) {
-                const V p = read_values<V>(&parameters[i]);
-                V g = read_values<V>(&gradient[i]);
-                if (decay != 0) g = multiply_add(p, V(decay), g);
-                if (mu != 0) {
-                    const V m = first ? g : multiply_add(g, V(fresh), read_values<V>(&s.momentum[i]) * V(mu));
-                    write_values(&s.momentum[i], m);
-                    g = nesterov ? multiply_add(m, V(mu), g) : m;
-                }
-                write_values(&parameters[i], multiply_add(g, V(down), p));
-            });
-        }
-        ++s.updates;
+        apply_rule<T, Arch>(*this, s, parameters, gradient, rate, pool);
+    }
+    template <class T>
+    [[nodiscard]] sgd_rule<T> rule(state<T>& s, double rate) const {
+        return {static_cast<T>(momentum), static_cast<T>(1 - dampening), static_cast<T>(-rate), s.updates++ == 0, nesterov};
     }
 
     template <class V>

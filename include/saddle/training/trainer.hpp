@@ -5,6 +5,7 @@
 #include "saddle/training/optimizer.hpp"
 #include "saddle/training/recipe.hpp"
 #include "saddle/training/trainer_settings.hpp"
+#include "saddle/training/weight_store.hpp"
 
 #include <chrono>
 #include <optional>
@@ -39,7 +40,7 @@ public:
     trainer(Model& model, Objective objective, Optimizer optimizer, Schedule schedule, trainer_settings settings,
             Observers... observers)
         : model_(&model), objective_(std::move(objective)), optimizer_(std::move(optimizer)), schedule_(std::move(schedule)),
-          settings_(settings), observers_(std::forward<Observers>(observers)...) {
+          settings_(settings), observers_(std::forward<Observers>(observers)...), weights_(model) {
         settings_.validate("trainer_settings");
         optimizer_.validate("trainer");
         if constexpr (requires { schedule_.validate("trainer"); }) schedule_.validate("trainer");
@@ -57,11 +58,12 @@ public:
         worker_pool pool(settings_.threads);
         training_programs<Model> programs(model_->structure(), pool);
         start();
+        const auto attached = weights_.attach(programs);
         detail::restore(observers_, *this);
         require<io_error>(position_.epoch <= settings_.epochs && position_.step < position_.steps_per_epoch, "trainer",
                           "restored position", text("a step of ", settings_.epochs, " epochs of ", position_.steps_per_epoch),
                           text("step ", position_.step, " of epoch ", position_.epoch));
-        if (!all_finite<value_type>(model_->parameters()) || !all_finite<value_type>(model_->buffers()))
+        if (!detail::all_finite<value_type>(model_->parameters()) || !detail::all_finite<value_type>(model_->buffers()))
             throw numeric_error(
                 "trainer: the model's weights are not finite before the first step; initialize or load them again");
         detail::notify_begin(observers_, *this);
@@ -72,12 +74,14 @@ public:
             if (position_.step == 0 || order.empty()) order = order_of(position_.epoch);
             finish(step(order, programs, pool));
         }
+        (void)weights_.model();  // current from here on
         detail::save(observers_, *this, save_reason::end);
         detail::notify_end(observers_, result_, *this);
         return result_;
     }
 
-    [[nodiscard]] Model& model() { return *model_; }
+    /// The model; observers who ask for it here see the weights of the last step, wherever the backend keeps them.
+    [[nodiscard]] Model& model() { return weights_.model(); }
     [[nodiscard]] const trainer_settings& settings() const { return settings_; }
     /// The next step to do.
     [[nodiscard]] const schedule_position& position() const { return position_; }
@@ -110,7 +114,7 @@ public:
             return [&archive, prefix](std::string_view name, auto&& field) { archive(prefix + std::string(name), field); };
         };
         result_.epochs.fields(under("history."));
-        optimizer_state_.fields(under("optimizer."));
+        weights_.state().fields(under("optimizer."));
         objective_state_.fields(under("objective."));
         std::size_t index = 0;
         std::apply([&](auto&... observer) { (detail::visit_fields(observer, under(text("observer.", index++, '.'))), ...); },
@@ -133,12 +137,11 @@ private:
         result_ = {};
         sums_ = {};
         correct_ = 0;
-        optimizer_state_ = optimizer_.template start<value_type>(model_->structure());
+        weights_.start(optimizer_);
         if constexpr (requires { objective_.template start<value_type>(*data_); })
             objective_state_ = objective_.template start<value_type>(*data_);
         else
             objective_state_ = {};
-        gradient_.resize(model_->structure().parameter_count);
     }
     void begin_epoch(worker_pool& pool) {
         detail::notify_epoch_begin(observers_, position_, *this);
@@ -188,29 +191,25 @@ private:
         const auto begin = std::chrono::steady_clock::now();
         const std::size_t first = position_.step * settings_.batch_size,
                           count = std::min(settings_.batch_size, order.size() - first);
-        kept_parameters_.assign(model_->parameters().begin(), model_->parameters().end());
-        kept_buffers_.assign(model_->buffers().begin(), model_->buffers().end());
+        weights_.begin_step();
         objective_result sum;
         double rate = 0;
         try {
-            std::fill(gradient_.begin(), gradient_.end(), value_type(0));
             const std::size_t each = (count + settings_.accumulation - 1) / settings_.accumulation;
             for (std::size_t part = 0; part < count; part += each) {
                 gather(order.subspan(first + part, std::min(each, count - part)), pool);
                 const training_context<Model> context(*model_, programs, pool, batch_, position_, settings_.seed,
-                                                      1. / static_cast<double>(count), gradient_);
+                                                      1. / static_cast<double>(count), weights_.gradient());
                 sum += objective_.differentiate(context, objective_state_);
             }
             require_finite(std::isfinite(sum.loss), "the loss");
-            require_finite(all_finite<value_type>(gradient_), "the gradient");
+            require_finite(weights_.gradient_is_finite(), "the gradient");
             rate = optimizer_.learning_rate * schedule_(position_);
             require_finite(std::isfinite(rate) && rate >= 0, "the learning rate of the schedule");
-            optimizer_.update(optimizer_state_, model_->parameters(), std::span<const value_type>(gradient_), rate, pool);
-            require_finite(all_finite<value_type>(model_->parameters()) && all_finite<value_type>(model_->buffers()),
-                           "a weight or running statistic");
+            weights_.update(optimizer_, rate, pool);
+            require_finite(weights_.are_finite(), "a weight or running statistic");
         } catch (...) {
-            std::copy(kept_parameters_.begin(), kept_parameters_.end(), model_->parameters().begin());
-            std::copy(kept_buffers_.begin(), kept_buffers_.end(), model_->buffers().begin());
+            weights_.undo_step();
             throw;
         }
         const double examples = static_cast<double>(count);
@@ -218,12 +217,6 @@ private:
         sums_.loss += sum.loss;
         const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
         return {position_, count, sum.loss / examples, static_cast<double>(sum.correct) / examples, rate, taken.count()};
-    }
-    template <class U>
-    static bool all_finite(std::span<const U> values) {
-        int bad = 0;
-        for (const U v : values) bad |= !(std::abs(v) <= std::numeric_limits<U>::max());
-        return bad == 0;
     }
     void require_finite(bool finite, std::string_view what) const {
         if (!finite)
@@ -238,9 +231,11 @@ private:
         sums_.learning_rate = record.learning_rate;
         sums_.seconds += record.seconds;
         ++position_.step;
+        const bool ends = position_.step == position_.steps_per_epoch;
+        if (ends) (void)weights_.model();  // current for all who hold it
         bool stop = detail::notify_step(observers_, record, *this) == training_action::stop;
         save_reason reason = save_reason::step;
-        if (position_.step == position_.steps_per_epoch) {
+        if (ends) {
             const double examples = static_cast<double>(sums_.examples);
             epoch_record epoch{position_.epoch,
                                settings_.epochs,
@@ -281,10 +276,9 @@ private:
     training_result result_;
     epoch_record sums_;
     std::size_t correct_ = 0;
-    typename Optimizer::template state<value_type> optimizer_state_;
     objective_state<Objective, value_type> objective_state_;
     training_batch<value_type> batch_;
-    lane_vector<value_type> gradient_, kept_parameters_, kept_buffers_;
+    detail::weight_store<Model, Optimizer> weights_;
 };
 
 template <class Network, class Shape, class Backend, class T, class Objective, class Optimizer, class Schedule,

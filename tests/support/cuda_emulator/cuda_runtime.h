@@ -55,6 +55,8 @@ inline std::map<const void*, std::size_t>& shared_limits() {
 /// What the next allocation may not exceed, for tests of running out of memory.
 inline std::size_t memory_limit = std::size_t(-1);
 inline std::size_t launches = 0;
+/// Bytes that copies have brought to the device and to the host.
+inline std::size_t bytes_to_device = 0, bytes_to_host = 0;
 
 }  // namespace cuda_emulator
 
@@ -159,7 +161,9 @@ cudaError_t enqueue(cudaStream_t stream, F&& work) {
 
 }  // namespace cuda_emulator
 
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+    if (kind == cudaMemcpyHostToDevice) cuda_emulator::bytes_to_device += bytes;
+    if (kind == cudaMemcpyDeviceToHost) cuda_emulator::bytes_to_host += bytes;
     return cuda_emulator::enqueue(stream, [=] { std::memcpy(to, from, bytes); });
 }
 inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {

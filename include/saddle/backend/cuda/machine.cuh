@@ -64,17 +64,28 @@ public:
     /// Bytes of storage per lane.
     [[nodiscard]] std::size_t storage_size() const { return storage_size_; }
 
-    /// Uploads weights and packs them for the kernels, in the stream's order; the spans must stay until it is synchronized.
-    /// Throws shape_error when their number does not fit the plan.
-    void pack(cudaStream_t stream, std::span<const float> parameters, std::span<const float> buffers) {
+    /// Uploads weights, in the stream's order; the spans must stay until it is synchronized. Throws shape_error when their number
+    /// does not fit the plan.
+    void upload(cudaStream_t stream, std::span<const float> parameters, std::span<const float> buffers) {
         require<shape_error>(parameters.size() == parameter_count_ && buffers.size() == buffer_count_, "program",
                              "numbers of parameters and buffers", text(parameter_count_, " and ", buffer_count_),
                              text(parameters.size(), " and ", buffers.size()));
         copy_values(stream, values_.data(), parameters.data(), parameters.size(), cudaMemcpyHostToDevice);
-        copy_values(stream, values_.data() + parameter_count_, buffers.data(), buffers.size(), cudaMemcpyHostToDevice);
+        copy_values(stream, all_buffers(), buffers.data(), buffers.size(), cudaMemcpyHostToDevice);
+    }
+    /// Takes over the weights of another machine of the same plan, on the device.
+    void copy_weights(cudaStream_t stream, const machine& other) {
+        copy_values(stream, values(), other.values(), value_count(), cudaMemcpyDeviceToDevice);
+    }
+    /// Packs the weights for the kernels.
+    void pack(cudaStream_t stream) {
         for (std::size_t i = 0; i < list_.steps.size(); ++i) pack_step(stream, i);
     }
 
+    /// Parameters, then buffers: all that training changes.
+    [[nodiscard]] float* values() const { return values_.data(); }
+    [[nodiscard]] std::size_t parameter_count() const { return parameter_count_; }
+    [[nodiscard]] std::size_t value_count() const { return parameter_count_ + buffer_count_; }
     [[nodiscard]] const float* parameter(std::size_t index) const {
         return index == none ? nullptr : values_.data() + parameters_[index].offset;
     }

@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/backend/cuda/attack.cuh"
+#include "saddle/backend/cuda/weights.cuh"
 
 #include <map>
 #include <memory>
@@ -28,7 +29,14 @@ public:
     [[nodiscard]] const machine<Precision>& steps() const { return *machine_; }
     /// Packs changed weights of the same plan. Throws shape_error when their number does not fit it.
     void update(std::span<const float> parameters, std::span<const float> buffers) {
-        machine_->pack(stream_.handle(), parameters, buffers);
+        machine_->upload(stream_.handle(), parameters, buffers);
+        machine_->pack(stream_.handle());
+        stream_.synchronize();
+    }
+    /// Packs the weights that a training keeps on the device.
+    void update(const device_weights<Precision>& weights) {
+        machine_->copy_weights(stream_.handle(), weights.program());
+        machine_->pack(stream_.handle());
         stream_.synchronize();
     }
 

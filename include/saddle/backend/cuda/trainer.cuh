@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/backend/cuda/session.cuh"
+#include "saddle/backend/cuda/weights.cuh"
 #include "saddle/core/images.hpp"
 #include "saddle/core/worker_pool.hpp"
 #include "saddle/nn/training_settings.hpp"
@@ -8,8 +9,8 @@ namespace saddle::cuda {
 
 /// Forward, backward and weight gradient in training mode, the whole batch at once on the device.
 ///
-/// Weights come from and gradients go to the host, where the optimizer runs; losses are computed there too, from the logits.
-/// Sums have a fixed order, so every run gives the same bits.
+/// Weights and gradient stay in `weights()`, where an optimizer's rule updates them, or come from and go to the host. Losses are
+/// computed on the host, from the logits. Sums have a fixed order, so every run gives the same bits.
 template <class Precision>
 class trainer_program {
 public:
@@ -18,7 +19,7 @@ public:
     using S = typename Precision::storage;
 
     trainer_program(const plan& p, worker_pool& pool)
-        : plan_(p), pool_(&pool), machine_(p, true, read_device()), batch_(machine_, p.input(), p.classes()),
+        : plan_(p), pool_(&pool), machine_(p, true, read_device()), batch_(machine_, p.input(), p.classes()), weights_(machine_),
           norms_(machine_.list().steps.size()) {
         std::size_t used = 0;
         const auto rounded = [](std::size_t n) { return parts_of(n, 64) * 64; };
@@ -36,27 +37,24 @@ public:
                 at += rounded(machine_.list().tensors[s.op.input].shape.channels);
             }
         }
-        gradient_.reserve(p.parameter_count + 1);
         host_gradient_.reserve(p.parameter_count + 1);
     }
 
     trainer_program(const trainer_program&) = delete;
     trainer_program& operator=(const trainer_program&) = delete;
 
+    /// What stays on the device from step to step.
+    [[nodiscard]] device_weights<Precision>& weights() { return weights_; }
+
     /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes, and adds
-    /// the weight gradient to `gradient`. Throws shape_error when x, ids or the vectors do not fit the plan,
-    /// out_of_device_memory when the batch does not fit the device.
+    /// the weight gradient to that of `weights()`. Throws shape_error when x or ids do not fit the plan, out_of_device_memory when
+    /// the batch does not fit the device.
     template <class Loss>
-    void differentiate(std::span<const float> parameters, std::span<float> buffers, const images& x,
-                       std::span<const std::uint64_t> ids, const training_settings& settings, Loss&& loss,
-                       std::span<float> gradient) {
+    void differentiate(const images& x, std::span<const std::uint64_t> ids, const training_settings& settings, Loss&& loss) {
         require<shape_error>(x.each() == plan_.input(), "differentiate", "extents of an image", plan_.input(), x.each());
         require<shape_error>(ids.size() == x.size(), "differentiate", "number of ids", x.size(), ids.size());
-        require<shape_error>(parameters.size() == plan_.parameter_count && gradient.size() == plan_.parameter_count,
-                             "differentiate", "numbers of parameters and gradients", plan_.parameter_count,
-                             text(parameters.size(), " and ", gradient.size()));
         if (x.empty()) return;
-        begin(parameters, buffers, x, ids);
+        begin(x, ids);
         const run at{x.size(), settings};
         for (std::size_t i = 0; i < machine_.list().steps.size(); ++i) forward(i, at);
         call_loss(loss, at);
@@ -64,7 +62,21 @@ public:
             collect(i, at);
             backward(i, at);
         }
-        end(buffers, settings, gradient);
+        batch_.order().synchronize();
+    }
+    /// The same with weights that come from the host and a gradient that is added to `gradient` there. Throws shape_error when the
+    /// vectors do not fit the plan, too.
+    template <class Loss>
+    void differentiate(std::span<const float> parameters, std::span<float> buffers, const images& x,
+                       std::span<const std::uint64_t> ids, const training_settings& settings, Loss&& loss,
+                       std::span<float> gradient) {
+        require<shape_error>(parameters.size() == plan_.parameter_count && gradient.size() == plan_.parameter_count,
+                             "differentiate", "numbers of parameters and gradients", plan_.parameter_count,
+                             text(parameters.size(), " and ", gradient.size()));
+        weights_.use(parameters, buffers);
+        weights_.clear_gradient();
+        differentiate(x, ids, settings, loss);
+        if (!x.empty()) end(buffers, settings, gradient);
     }
 
 private:
@@ -73,8 +85,7 @@ private:
         const training_settings& settings;
     };
 
-    void begin(std::span<const float> parameters, std::span<const float> buffers, const images& x,
-               std::span<const std::uint64_t> ids) {
+    void begin(const images& x, std::span<const std::uint64_t> ids) {
         const std::size_t lanes = padded_lanes(x.size()), values = x.size() * batch_.elements();
         batch_.reserve(lanes);
         place_ = batch_.place();
@@ -83,18 +94,17 @@ private:
         images_.reserve(values);
         ids_.reserve(lanes);
         host_logits_.reserve(2 * lanes * batch_.classes());
-        machine_.pack(place_.stream, parameters, buffers);
+        weights_.take_gradient_back();
+        weights_.pack();
         copy_values(place_.stream, images_.data(), x.data(), values, cudaMemcpyHostToDevice);
         std::vector<std::uint64_t> padded(lanes, ids.back());
         std::copy(ids.begin(), ids.end(), padded.begin());
         copy_values(place_.stream, ids_.data(), padded.data(), lanes, cudaMemcpyHostToDevice);
         launch_images_to_lanes(place_.stream, images_.data(), x.size(), batch_.elements(), lanes, place_.input);
-        check(cudaMemsetAsync(gradient_.data(), 0, plan_.parameter_count * sizeof(float), place_.stream),
-              "clearing the gradient");
         batch_.order().synchronize();  // the host's vectors may go
     }
     void end(std::span<float> buffers, const training_settings& settings, std::span<float> gradient) {
-        copy_values(place_.stream, host_gradient_.data(), gradient_.data(), plan_.parameter_count, cudaMemcpyDeviceToHost);
+        copy_values(place_.stream, host_gradient_.data(), weights_.gradient(), plan_.parameter_count, cudaMemcpyDeviceToHost);
         if (settings.update_statistics)
             copy_values(place_.stream, buffers.data(), machine_.all_buffers(), buffers.size(), cudaMemcpyDeviceToHost);
         batch_.order().synchronize();
@@ -123,7 +133,7 @@ private:
         pairs_.reserve(pairs);
     }
     [[nodiscard]] float* gradient_of(std::size_t parameter) const {
-        return gradient_.data() + plan_.parameters[parameter].offset;
+        return weights_.gradient() + plan_.parameters[parameter].offset;
     }
 
     template <class Loss>
@@ -269,9 +279,10 @@ private:
     worker_pool* pool_;
     machine<Precision> machine_;
     batch_session<Precision> batch_;
+    device_weights<Precision> weights_;
     batch_memory place_{};
     std::vector<batch_norm_state> norms_;
-    device_vector<float> norm_memory_, gradient_, images_, partial_;
+    device_vector<float> norm_memory_, images_, partial_;
     device_vector<std::uint64_t> ids_;
     device_vector<sum_pair> pairs_;
     pinned_vector<float> host_gradient_, host_logits_;
