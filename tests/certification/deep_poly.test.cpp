@@ -166,3 +166,15 @@ TEST_CASE("a small memory gives the same bounds in narrower blocks", "[deep_poly
     kind narrow(m, {.memory = 40'000}, soundness::float_program), wide(m, {}, soundness::float_program);
     CHECK(narrow.margins(box, 2) == wide.margins(box, 2));
 }
+
+TEMPLATE_TEST_CASE("the bounds of one box do not depend on the boxes before it", "[deep_poly]", SADDLE_CERTIFIED_NETWORKS) {
+    const auto m = random_model<TestType>(5);
+    for (const double radius : {.05, .2}) {
+        analysed<deep_poly, float, small_model<TestType>> used(m, {}, soundness::float_program);
+        for (std::uint64_t k = 0; k < 6; ++k) {
+            const random_box box(m.structure().input().size(), radius, 20 + k);
+            analysed<deep_poly, float, small_model<TestType>> fresh(m, {}, soundness::float_program);
+            CHECK(used.margins(box, k % 4) == fresh.margins(box, k % 4));
+        }
+    }
+}

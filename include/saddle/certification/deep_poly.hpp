@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/certification/back_substitution.hpp"
+#include "saddle/certification/value_reading.hpp"
 
 namespace saddle {
 
@@ -36,7 +37,7 @@ public:
         std::size_t values = 0;
         for (std::size_t i = 0; i < network.size(); ++i) {
             values += network[i].size();
-            readings_.push_back(reading_of(i));
+            readings_.push_back(detail::reading_of(network, i));
         }
         const std::size_t bytes = values * V::size * sizeof(T);
         require(bytes <= settings.memory, "deep_poly", "memory for one register of rows (bytes)", text("at least ", bytes),
@@ -67,27 +68,8 @@ public:
     [[nodiscard]] std::size_t bytes() const { return rows_.bytes(); }
 
 private:
-    /// How the values of a node are read: which of them a line does not describe.
-    enum class reading { linear, piecewise, smooth, maximum };
+    using reading = detail::value_reading;
 
-    /// The reading that rows of node i serve; linear where rows cannot improve its interval.
-    [[nodiscard]] reading reading_of(std::size_t i) const {
-        using enum operation_kind;
-        const auto& node = network_[i];
-        if (i == 0 || node.is_activation()) return reading::linear;
-        std::size_t below = node.input;  // one sum of independent values has an exact interval
-        while (below != 0 && (network_[below].kind == scale_shift || network_[below].kind == flatten))
-            below = network_[below].input;
-        if (below == 0 && node.second == none && node.kind != max_pool) return reading::linear;
-        auto most = reading::linear;
-        for (const auto& reader : network_.nodes()) {
-            if (reader.input != i) continue;
-            const bool smooth = reader.function == activation_function::sigmoid || reader.function == activation_function::tanh;
-            if (reader.kind == max_pool) most = reading::maximum;
-            if (reader.is_activation()) most = std::max(most, smooth ? reading::smooth : reading::piecewise);
-        }
-        return most;
-    }
     /// Whether value j of node i deserves rows.
     [[nodiscard]] bool open(std::size_t i, std::size_t j) const {
         const auto& y = bounds_.interval(i);

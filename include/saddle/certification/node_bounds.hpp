@@ -53,6 +53,9 @@ public:
         set_interval(i);
         if constexpr (!Lines) return;
         measure_errors(i);
+        // Rows may start here before the reader says again which values live: what is known is of the box before.
+        if (network_[i].constants_in_reader && network_[i].kind != operation_kind::convolution)
+            live_[i].assign(network_[i].shape.pixels(), network_[i].shape.channels, [](std::size_t) { return true; });
         if (network_[i].kind != operation_kind::max_pool) return;
         pools_[i].resize(network_[i].size());
         for (std::size_t j = 0; j < pools_[i].size(); ++j) pools_[i][j] = pool_of(i, j);
