@@ -46,15 +46,16 @@ template <class T>
     return static_cast<std::int32_t>(best);
 }
 
-/// Runs the program on all images: f(first image, images, logits [K][lane]) for each block, from the pool's threads.
-template <class V, class T, class F>
-void for_each_block_of_logits(const cpu_backend::program<V>& program, const basic_images<T>& x, worker_pool& pool, F&& f) {
+/// Logits [N][K] of all images.
+template <class V, class T>
+[[nodiscard]] std::vector<T> logits_of(const cpu_backend::program<V>& program, const basic_images<T>& x, worker_pool& pool) {
     struct worker_state {
         decltype(program.make_session()) session;
         lane_vector<T> input, logits;
     };
     std::vector<std::unique_ptr<worker_state>> workers(pool.size());
-    const std::size_t count = x.size();
+    const std::size_t count = x.size(), classes = program.classes();
+    std::vector<T> z(count * classes);
     pool.for_each((count + V::size - 1) / V::size, [&](std::size_t block, std::size_t worker) {
         auto& state = workers[worker];
         if (!state)
@@ -63,8 +64,57 @@ void for_each_block_of_logits(const cpu_backend::program<V>& program, const basi
         const std::size_t first = block * V::size, valid = std::min(V::size, count - first);
         load_block(x, first, valid, V::size, state->input.data());
         state->session.forward(state->input.data(), state->logits.data());
-        f(first, valid, state->logits.data());
+        for (std::size_t l = 0; l < valid; ++l)
+            for (std::size_t k = 0; k < classes; ++k) z[(first + l) * classes + k] = state->logits[k * V::size + l];
     });
+    return z;
+}
+
+/// Checks what certification is asked for; the result's empty form, with predictions of these logits [N][K].
+template <class D, class T, class Box, class Logits>
+[[nodiscard]] certification_result start_certification(extents input, std::size_t classes, const basic_images<T>& x,
+                                                       const labels& y, const Box& box, const certify_settings& settings,
+                                                       Logits&& logits) {
+    const std::size_t count = x.size();
+    require<shape_error>(x.empty() || x.each() == input, "certify", "extents of the images", input, x.each());
+    require_valid_images(x, "certify");
+    require_valid_labels(y, count, classes, "certify");
+    box.validate(count, "certify");
+    require<shape_error>(settings.falsified.empty() || settings.falsified.size() == count, "certify", "number of falsified flags",
+                         count, settings.falsified.size());
+    certification_result result;
+    result.domain = D::name;
+    result.level = settings.level;
+    result.status.resize(count);
+    result.margins.assign(count * classes, std::numeric_limits<double>::quiet_NaN());
+    result.margin.assign(count, std::numeric_limits<double>::quiet_NaN());
+    result.predictions.resize(count);
+    result.seconds.resize(count);
+    const std::vector<T> z = logits();
+    for (std::size_t i = 0; i < count; ++i) result.predictions[i] = predicted_class(z.data() + i * classes, classes, 1);
+    return result;
+}
+
+/// Decides what needs no analysis: true for an image that is classified correctly and not falsified.
+[[nodiscard]] inline bool needs_analysis(certification_result& result, std::size_t i, const labels& y,
+                                         const certify_settings& settings) {
+    if (result.predictions[i] != y[i]) return false;
+    result.status[i] = certificate::unverified;
+    return settings.falsified.empty() || !settings.falsified[i];
+}
+
+/// The status and the smallest margin of image i from its margins.
+inline void conclude(certification_result& result, std::size_t i, std::size_t classes, std::size_t label) {
+    const double* const margins = result.margins.data() + i * classes;
+    double smallest = std::numeric_limits<double>::infinity();
+    bool proven = true;
+    for (std::size_t k = 0; k < classes; ++k) {
+        if (k == label) continue;
+        proven = proven && margins[k] >= 0;
+        if (!(margins[k] >= smallest)) smallest = margins[k];
+    }
+    result.margin[i] = smallest;
+    result.status[i] = proven ? certificate::verified : certificate::unverified;
 }
 
 template <class BoundScalar, class D, class V, class Box>
@@ -74,27 +124,10 @@ certification_result run_certification(const D& domain, const cpu_backend::progr
     using T = typename V::value_type;
     using B = lanes<BoundScalar>;
     const std::size_t count = x.size(), elements = x.each().size(), classes = program.classes();
-    require<shape_error>(x.empty() || x.each() == program.input(), "certify", "extents of the images", program.input(), x.each());
-    require_valid_images(x, "certify");
-    require_valid_labels(y, count, classes, "certify");
-    box.validate(count, "certify");
-    require<shape_error>(settings.falsified.empty() || settings.falsified.size() == count, "certify", "number of falsified flags",
-                         count, settings.falsified.size());
-
+    certification_result result =
+        start_certification<D>(program.input(), classes, x, y, box, settings, [&] { return logits_of(program, x, pool); });
     const bound_network<BoundScalar> network(program.steps());
     const auto rounding = rounding_model::of<T, BoundScalar>(settings.level);
-    certification_result result;
-    result.domain = D::name;
-    result.level = settings.level;
-    result.status.resize(count);
-    result.margins.assign(count * classes, std::numeric_limits<double>::quiet_NaN());
-    result.margin.assign(count, std::numeric_limits<double>::quiet_NaN());
-    result.predictions.resize(count);
-    result.seconds.resize(count);
-
-    for_each_block_of_logits(program, x, pool, [&](std::size_t first, std::size_t images, const T* logits) {
-        for (std::size_t l = 0; l < images; ++l) result.predictions[first + l] = predicted_class(logits + l, classes, V::size);
-    });
     struct worker_state {
         typename D::template analysis<B> analysis;
         std::vector<T> lower, upper;
@@ -105,26 +138,15 @@ certification_result run_certification(const D& domain, const cpu_backend::progr
     pool.for_each(count, [&](std::size_t i, std::size_t worker) {
         if (settings.stop && settings.stop->load(std::memory_order_relaxed)) throw interrupted("certify: stopped on request");
         const auto start = std::chrono::steady_clock::now();
-        if (result.predictions[i] == y[i] && !settings.falsified.empty() && settings.falsified[i]) {
-            result.status[i] = certificate::unverified;
-        } else if (result.predictions[i] == y[i]) {
+        if (needs_analysis(result, i, y, settings)) {
             auto& state = workers[worker];
             if (!state)
                 state.reset(new worker_state{typename D::template analysis<B>(network, domain, rounding),
                                              std::vector<T>(elements), std::vector<T>(elements)});
             box(i, x[i], std::span<T>(state->lower), std::span<T>(state->upper));
             const auto label = static_cast<std::size_t>(y[i]);
-            double* const margins = result.margins.data() + i * classes;
-            state->analysis.margins(state->lower.data(), state->upper.data(), label, margins);
-            double smallest = std::numeric_limits<double>::infinity();
-            bool proven = true;
-            for (std::size_t k = 0; k < classes; ++k) {
-                if (k == label) continue;
-                proven = proven && margins[k] >= 0;
-                if (!(margins[k] >= smallest)) smallest = margins[k];
-            }
-            result.margin[i] = smallest;
-            result.status[i] = proven ? certificate::verified : certificate::unverified;
+            state->analysis.margins(state->lower.data(), state->upper.data(), label, result.margins.data() + i * classes);
+            conclude(result, i, classes, label);
             result.seconds[i] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         }
         if (settings.progress) {
@@ -140,12 +162,20 @@ inline constexpr bool certifiable = true;
 template <class Network, class Shape, class Backend, class T>
 inline constexpr bool certifiable<model<Network, Shape, Backend, T>> = has_relaxation<Network>;
 
-/// Calls f with the program to certify: the model's own without Winograd, or a program as it is.
+/// The program that a model of this backend is certified by: the processor's without Winograd, unless the backend has one of its own.
+template <class Backend, class T>
+struct certified_program {
+    [[nodiscard]] static auto make(const plan& p, std::span<const T> parameters, std::span<const T> buffers) {
+        return cpu_backend::program<lanes<T>>(p, parameters, buffers, {.winograd = false});
+    }
+};
+
+/// Calls f with the program to certify: the model's own, or a program as it is.
 template <class M, class F>
 decltype(auto) with_certified_program(const M& model, F&& f) {
     if constexpr (requires { model.structure(); }) {
-        using V = lanes<typename M::value_type>;
-        const cpu_backend::program<V> program(model.structure(), model.parameters(), model.buffers(), {.winograd = false});
+        using maker = certified_program<typename M::backend, typename M::value_type>;
+        const auto program = maker::make(model.structure(), model.parameters(), model.buffers());
         return f(program);
     } else {
         return f(model);
@@ -175,7 +205,10 @@ certification_result certify(const M& model, const basic_images<T>& x, const lab
                   "(docs/certification.md)");
     if constexpr (relaxed && is_domain && is_box)
         return detail::with_certified_program(model, [&](const auto& program) {
-            return detail::run_certification<scalar>(domain, program, x, y, box, pool, settings);
+            if constexpr (requires { program.template certify<scalar>(domain, x, y, box, pool, settings); })
+                return program.template certify<scalar>(domain, x, y, box, pool, settings);
+            else
+                return detail::run_certification<scalar>(domain, program, x, y, box, pool, settings);
         });
 }
 
@@ -187,26 +220,30 @@ template <class M, class T, class Box>
 [[nodiscard]] std::vector<std::uint8_t> falsify(const M& model, const basic_images<T>& x, const labels& y, const Box& box,
                                                 const basic_images<T>& points, worker_pool& pool) {
     return detail::with_certified_program(model, [&](const auto& program) {
-        using V = lanes<T>;
         require<shape_error>(x.empty() || x.each() == program.input(), "falsify", "extents of the images", program.input(),
                              x.each());
         require<shape_error>(points.size() == x.size() && (x.empty() || points.each() == x.each()), "falsify",
                              "points for images", text(x.size(), " of ", x.each()), text(points.size(), " of ", points.each()));
-        require_valid_labels(y, x.size(), program.classes(), "falsify");
+        const std::size_t classes = program.classes();
+        require_valid_labels(y, x.size(), classes, "falsify");
         box.validate(x.size(), "falsify");
         std::vector<std::uint8_t> found(x.size());
-        detail::for_each_block_of_logits(program, points, pool, [&](std::size_t first, std::size_t images, const T* logits) {
-            std::vector<T> lower(x.each().size()), upper(lower.size());
-            for (std::size_t l = 0; l < images; ++l) {
-                const std::size_t i = first + l;
-                box(i, x[i], std::span<T>(lower), std::span<T>(upper));
-                bool inside = true, broken = false;
-                for (std::size_t e = 0; e < lower.size(); ++e)
-                    inside = inside && points[i][e] >= lower[e] && points[i][e] <= upper[e];
-                const T own = logits[static_cast<std::size_t>(y[i]) * V::size + l];
-                for (std::size_t k = 0; k < program.classes(); ++k) broken = broken || logits[k * V::size + l] > own;
-                found[i] = inside && broken;
-            }
+        using detail::logits_of;
+        const std::vector<T> z = logits_of(program, points, pool);
+        struct ends {
+            std::vector<T> lower, upper;
+        };
+        std::vector<ends> workers(pool.size());
+        pool.for_each(x.size(), [&](std::size_t i, std::size_t worker) {
+            auto& [lower, upper] = workers[worker];
+            lower.resize(x.each().size()), upper.resize(x.each().size());
+            box(i, x[i], std::span<T>(lower), std::span<T>(upper));
+            bool inside = true, broken = false;
+            for (std::size_t e = 0; e < lower.size(); ++e)
+                inside = inside && points[i][e] >= lower[e] && points[i][e] <= upper[e];
+            const T* const logits = z.data() + i * classes;
+            for (std::size_t k = 0; k < classes; ++k) broken = broken || logits[k] > logits[y[i]];
+            found[i] = inside && broken;
         });
         return found;
     });
