@@ -35,8 +35,7 @@ public:
         for (; i < size_; ++i) store(i, x.lo[i], x.hi[i], inflation, [](T v, T* to) { *to = v; });
         for (std::size_t s = 0; s < 3; ++s) std::fill_n(values_.data() + s * plane_ + size_, channels_, T(0));
     }
-    [[nodiscard]] const T* at(std::size_t position) const { return values_.data() + position * channels_; }
-    [[nodiscard]] const T* outside() const { return values_.data() + size_; }
+    [[nodiscard]] const T* centres() const { return values_.data(); }
     /// Values from a centre to its radius, and on to its largest magnitude.
     [[nodiscard]] std::size_t plane() const { return plane_; }
 
@@ -56,9 +55,10 @@ private:
 };
 
 /// Sums of one register tile: PX output positions × OV registers of output channels, of centres, radii and (Sums = 3) magnitudes.
+/// A window is `runs` of `length` values that follow each other; `offsets` [run][PX] tell where in a plane of `input` they start.
 template <class V, int Sums, int PX, int OV, class T>
-void interval_tile(const T* const* inputs, std::size_t input_plane, std::size_t taps, std::size_t channels, const T* weights,
-                   std::size_t stride, T* outputs, std::size_t plane) {
+void interval_tile(const T* input, std::size_t input_plane, const std::uint32_t* offsets, std::size_t runs, std::size_t length,
+                   const T* weights, std::size_t stride, T* outputs, std::size_t plane) {
     V sum[Sums][PX][OV];
 #pragma GCC unroll 16
     for (int s = 0; s < Sums; ++s)
@@ -66,22 +66,37 @@ void interval_tile(const T* const* inputs, std::size_t input_plane, std::size_t 
         for (int p = 0; p < PX; ++p)
 #pragma GCC unroll 16
             for (int o = 0; o < OV; ++o) sum[s][p][o] = V(T(0));
-    for (std::size_t t = 0; t < taps; ++t, inputs += PX)
-        for (std::size_t c = 0; c < channels; ++c, weights += stride) {
-            V w[OV], size[OV];
+    for (std::size_t r = 0; r < runs; ++r, offsets += PX)
+        for (std::size_t c = 0; c < length; ++c, weights += stride) {
+            const auto value = [&](int p, int s) {
+                return V::broadcast(input[offsets[p] + static_cast<std::size_t>(s) * input_plane + c]);
+            };
+            if constexpr (PX == 1) {  // more registers of weights than of inputs: these stay
+                V x[Sums];
 #pragma GCC unroll 16
-            for (int o = 0; o < OV; ++o) {
-                w[o] = V::load_aligned(weights + o * static_cast<int>(V::size));
-                size[o] = abs(w[o]);
-            }
+                for (int s = 0; s < Sums; ++s) x[s] = value(0, s);
 #pragma GCC unroll 16
-            for (int p = 0; p < PX; ++p)
+                for (int o = 0; o < OV; ++o) {
+                    const V w = V::load_aligned(weights + o * static_cast<int>(V::size)), size = abs(w);
 #pragma GCC unroll 16
-                for (int s = 0; s < Sums; ++s) {
-                    const V x = V::broadcast(inputs[p][static_cast<std::size_t>(s) * input_plane + c]);
-#pragma GCC unroll 16
-                    for (int o = 0; o < OV; ++o) sum[s][p][o] = multiply_add(s == 0 ? w[o] : size[o], x, sum[s][p][o]);
+                    for (int s = 0; s < Sums; ++s) sum[s][0][o] = multiply_add(s == 0 ? w : size, x[s], sum[s][0][o]);
                 }
+            } else {
+                V w[OV], size[OV];
+#pragma GCC unroll 16
+                for (int o = 0; o < OV; ++o) {
+                    w[o] = V::load_aligned(weights + o * static_cast<int>(V::size));
+                    size[o] = abs(w[o]);
+                }
+#pragma GCC unroll 16
+                for (int p = 0; p < PX; ++p)
+#pragma GCC unroll 16
+                    for (int s = 0; s < Sums; ++s) {
+                        const V x = value(p, s);
+#pragma GCC unroll 16
+                        for (int o = 0; o < OV; ++o) sum[s][p][o] = multiply_add(s == 0 ? w[o] : size[o], x, sum[s][p][o]);
+                    }
+            }
         }
 #pragma GCC unroll 16
     for (int s = 0; s < Sums; ++s)
@@ -93,7 +108,7 @@ void interval_tile(const T* const* inputs, std::size_t input_plane, std::size_t 
                                            static_cast<std::size_t>(o) * V::size);
 }
 
-/// The interval of a convolution from that of its input, one image; lanes are output channels. Sums = 3 keeps magnitudes, too.
+/// The interval of one convolution's output from that of its input, one image; lanes are output channels. Sums = 3 keeps magnitudes, too.
 ///
 /// With Sums = 2 the rounding of the sums is covered by larger radii of the input, since |W|·(radius + g·max|x|) covers g·|W|·max|x|.
 template <class V, int Sums>
@@ -109,13 +124,15 @@ public:
         columns_ = node.outputs_padded;
         bias_.assign(columns_, T(0));
         std::copy(node.shift.begin(), node.shift.end(), bias_.begin());
-        inputs_.resize(node.window.height * node.window.width * most_pixels);
         sums_.resize(most_pixels * Sums * columns_);
-        const std::size_t width = node.shape.width, tiles = (width + most_pixels - 1) / most_pixels;
+        if (offsets_.empty()) list_offsets(node, in);
+        const std::size_t width = node.shape.width, tiles = tiles_of(width);
+        const std::uint32_t* offsets = offsets_.data();
         for (std::size_t oy = 0; oy < node.shape.height; ++oy)
             for (std::size_t t = 0; t < tiles; ++t) {
                 const std::size_t ox = width * t / tiles, pixels = width * (t + 1) / tiles - ox;
-                run_tile(pixels, node, in, oy, ox);
+                run_tile(pixels, node, offsets);
+                offsets += pixels * runs_;
                 for (std::size_t p = 0; p < pixels; ++p) finish(node, sums_.data() + p * Sums * columns_, oy * width + ox + p, y);
             }
     }
@@ -124,54 +141,56 @@ private:
     static constexpr std::size_t most_pixels = 6;
     /// Registers of output channels a tile takes: sums fill three quarters of the registers at most.
     template <int PX>
-    static constexpr int most_columns = (sizeof(V) == 64 ? 24 : 12) >= 2 * PX* Sums ? (PX == 1 && sizeof(V) == 64 ? 4 : 2) : 1;
+    static constexpr int most_columns = std::clamp((sizeof(V) == 64 ? 24 : 12) / (PX * Sums), 1, PX == 1 ? 7 : 2);
 
-    void run_tile(std::size_t pixels, const bound_node<T>& node, extents in, std::size_t oy, std::size_t ox) {
-        pixels == 1   ? tile<1>(node, in, oy, ox)
-        : pixels == 2 ? tile<2>(node, in, oy, ox)
-        : pixels == 3 ? tile<3>(node, in, oy, ox)
-        : pixels == 4 ? tile<4>(node, in, oy, ox)
-        : pixels == 5 ? tile<5>(node, in, oy, ox)
-                      : tile<6>(node, in, oy, ox);
+    static std::size_t tiles_of(std::size_t width) { return (width + most_pixels - 1) / most_pixels; }
+
+    /// Where each tile's inputs start, [tile][run][pixel]: the same for every image. Without padding a row of the window is one run.
+    void list_offsets(const bound_node<T>& node, extents in) {
+        const auto& w = node.window;
+        const std::size_t width = node.shape.width, tiles = tiles_of(width), step = w.padding == 0 ? w.width : 1;
+        runs_ = w.height * w.width / step;
+        length_ = step * in.channels;
+        for (std::size_t oy = 0; oy < node.shape.height; ++oy)
+            for (std::size_t t = 0; t < tiles; ++t)
+                for (std::size_t ky = 0; ky < w.height; ++ky)
+                    for (std::size_t kx = 0; kx < w.width; kx += step)
+                        for (std::size_t ox = width * t / tiles; ox < width * (t + 1) / tiles; ++ox) {
+                            const std::size_t y = oy * w.stride + ky - w.padding, x = ox * w.stride + kx - w.padding;
+                            const bool inside = y < in.height && x < in.width;  // below 0 they wrap
+                            offsets_.push_back(
+                                static_cast<std::uint32_t>((inside ? y * in.width + x : in.pixels()) * in.channels));
+                        }
+    }
+    void run_tile(std::size_t pixels, const bound_node<T>& node, const std::uint32_t* offsets) {
+        pixels == 1   ? tile<1>(node, offsets)
+        : pixels == 2 ? tile<2>(node, offsets)
+        : pixels == 3 ? tile<3>(node, offsets)
+        : pixels == 4 ? tile<4>(node, offsets)
+        : pixels == 5 ? tile<5>(node, offsets)
+                      : tile<6>(node, offsets);
     }
     template <int PX>
-    void tile(const bound_node<T>& node, extents in, std::size_t oy, std::size_t ox) {
-        const auto& w = node.window;
-        const T** to = inputs_.data();
-        for (std::size_t ky = 0; ky < w.height; ++ky) {
-            const std::size_t y = oy * w.stride + ky - w.padding, left = ox * w.stride - w.padding;  // below 0 they wrap
-            const T* const row = y < in.height ? input_.at(y * in.width) : nullptr;
-            const bool inside = row && left + (PX - 1) * w.stride + w.width <= in.width && left < in.width;
-            for (std::size_t kx = 0; kx < w.width; ++kx)
-                for (std::size_t p = 0; p < PX; ++p) {
-                    const std::size_t x = left + p * w.stride + kx;
-                    *to++ = inside || (row && x < in.width) ? row + x * in.channels : input_.outside();
-                }
-        }
-        for (std::size_t first = 0; first < columns_;) {
-            const std::size_t left = (columns_ - first) / V::size;
-            const auto run = [&]<int OV>(std::integral_constant<int, OV>) {
-                interval_tile<V, Sums, PX, OV>(inputs_.data(), input_.plane(), w.height * w.width, in.channels,
-                                               node.forward_weights.data() + first, columns_, sums_.data() + first, columns_);
-                first += OV * V::size;
-            };
-            constexpr int most = most_columns<PX>;
-            if (left >= static_cast<std::size_t>(most))
-                run(std::integral_constant<int, most>{});
-            else if (left >= 2 && most > 2)
-                run(std::integral_constant<int, std::min(most, 2)>{});
-            else
-                run(std::integral_constant<int, 1>{});
+    void tile(const bound_node<T>& node, const std::uint32_t* offsets) {
+        constexpr std::size_t most = most_columns<PX>;
+        const std::size_t registers = columns_ / V::size, parts = (registers + most - 1) / most;
+        for (std::size_t part = 0, first = 0; part < parts; ++part) {
+            const std::size_t count = registers * (part + 1) / parts - registers * part / parts;
+            cpu_backend::with_count<7, 6, 5, 4, 3, 2, 1>(count, [&]<int OV>(std::integral_constant<int, OV>) {
+                if constexpr (OV <= most)
+                    interval_tile<V, Sums, PX, OV>(input_.centres(), input_.plane(), offsets, runs_, length_,
+                                                   node.forward_weights.data() + first, columns_, sums_.data() + first, columns_);
+            });
+            first += count * V::size;
         }
     }
     void finish(const bound_node<T>& node, const T* sums, std::size_t position, node_interval<T>& y) const {
         const std::size_t channels = node.shape.channels, at = position * channels;
         std::size_t o = 0;
-        if (channels % V::size == 0)
-            for (; o < channels; o += V::size)
-                leave(V::load_aligned(sums + o), V::load_aligned(sums + columns_ + o),
-                      Sums == 3 ? V::load_aligned(sums + (Sums - 1) * columns_ + o) : V(T(0)), V::load_aligned(bias_.data() + o),
-                      at + o, y, [](const V& v, T* to) { v.store_aligned(to); });
+        for (; o + V::size <= channels; o += V::size)
+            leave(V::load_aligned(sums + o), V::load_aligned(sums + columns_ + o),
+                  Sums == 3 ? V::load_aligned(sums + (Sums - 1) * columns_ + o) : V(T(0)), V::load_aligned(bias_.data() + o),
+                  at + o, y, [](const V& v, T* to) { v.store_unaligned(to); });
         for (; o < channels; ++o)
             leave(sums[o], sums[columns_ + o], Sums == 3 ? sums[(Sums - 1) * columns_ + o] : T(0), bias_[o], at + o, y,
                   [](T v, T* to) { *to = v; });
@@ -189,9 +208,9 @@ private:
     }
 
     interval_input<V> input_;
-    std::vector<const T*> inputs_;
+    std::vector<std::uint32_t> offsets_;
     lane_vector<T> sums_, bias_;
-    std::size_t columns_ = 0;
+    std::size_t columns_ = 0, runs_ = 0, length_ = 0;
     T relative_ = 0;
 };
 

@@ -19,8 +19,9 @@ public:
     using T = typename V::value_type;
 
     explicit node_bounds(const bound_network<T>& network, rounding_model rounding, lower_slope rule = lower_slope::area)
-        : network_(network), rounding_(rounding), rule_(rule), intervals_(network.size()), flat_sources_(network.size()),
-          errors_(network.size()), lines_(network.size()), ends_(network.size()), live_(network.size()), pools_(network.size()) {
+        : network_(network), rounding_(rounding), rule_(rule), convolutions_(network.size()), intervals_(network.size()),
+          flat_sources_(network.size()), errors_(network.size()), lines_(network.size()), ends_(network.size()),
+          live_(network.size()), pools_(network.size()) {
         for (std::size_t i = 0; i < network.size(); ++i) {
             const auto& node = network[i];
             intervals_[i].lo.resize(node.size());
@@ -142,7 +143,7 @@ private:
         const auto& x = intervals_[node.input];
         switch (node.kind) {
         case convolution:
-            return convolution_.run(node, network_[node.input].shape, x, rounding_, intervals_[i]);
+            return convolutions_[i].run(node, network_[node.input].shape, x, rounding_, intervals_[i]);
         case activation:
             if (node.function == activation_function::relu) return cut_at_zero(x, intervals_[i]);
             return each(i, [&](std::size_t j) {
@@ -212,7 +213,7 @@ private:
     const bound_network<T>& network_;
     rounding_model rounding_;
     lower_slope rule_;
-    detail::interval_convolution<V, Lines ? 3 : 2> convolution_;
+    std::vector<detail::interval_convolution<V, Lines ? 3 : 2>> convolutions_;
     std::vector<node_interval<T>> intervals_;
     std::vector<std::vector<std::uint32_t>> flat_sources_;
     std::vector<std::vector<double>> errors_;

@@ -31,7 +31,8 @@ public:
     using T = typename V::value_type;
 
     analysis(const bound_network<T>& network, const zonotope& settings, rounding_model rounding)
-        : network_(network), settings_(settings), rounding_(rounding), bounds_(network, rounding), states_(network.size()) {
+        : network_(network), settings_(settings), rounding_(rounding), bounds_(network, rounding), convolutions_(network.size()),
+          states_(network.size()) {
         for (std::size_t i = 0; i < network.size(); ++i) {
             const auto& node = network[i];
             auto& s = states_[i];
@@ -120,7 +121,7 @@ private:
     zonotope settings_;
     rounding_model rounding_;
     node_bounds<V, false> bounds_;
-    detail::interval_convolution<V, 2> convolution_;
+    std::vector<detail::interval_convolution<V, 2>> convolutions_;
     std::vector<state> states_;
     std::vector<lane_vector<T>> spare_;
     node_interval<T> widened_;

@@ -18,7 +18,7 @@ void zonotope::analysis<V>::through_convolution(std::size_t i) {
             widened_.lo[j] = round_down<T>(double{x.core.lo[j]} - relative * x.radius[j]);
             widened_.hi[j] = round_up<T>(double{x.core.hi[j]} + relative * x.radius[j]);
         }
-    convolution_.run(node, in, widened_, rounding_, s.core);
+    convolutions_[i].run(node, in, widened_, rounding_, s.core);
     if (settings_.intersect && s.feeds_relu)
         s.live.assign(node.shape.pixels(), node.shape.channels, [&](std::size_t j) { return bounds_.interval(i).hi[j] > 0; });
     multiply(i, node.forward_weights.data());
