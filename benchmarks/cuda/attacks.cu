@@ -1,4 +1,5 @@
-// Examples per second of whole attacks on the device, images and results on the host: attacks FILE.json
+// Examples per second of whole attacks on the device, images and results on the host, and of small networks layer by layer too: attacks
+// FILE.json
 #include "report.hpp"
 #include "saddle/attacks/perturb.hpp"
 #include "saddle/attacks/pgd.hpp"
@@ -16,17 +17,26 @@ template <class Precision>
 void attack(measure::report& out, const std::string& name, const plan& structure, std::size_t batch,
             const pgd_settings& settings) {
     const weighted_plan<backend::basic_cuda<Precision>, float> m(structure, 1);
-    const auto program = prepare(m);
+    auto program = prepare(m);
     const auto x = measure::random_images(batch, structure.input());
     const labels y(batch, 3);
     const auto method = pgd(settings);
     worker_pool pool(1);
     run_settings run;
     run.examples_only = true;
-    const double time = measure::median_seconds([&] { (void)perturb(method, program, x, y, pool, run); });
-    out.row("attack", text(name, " PGD-", settings.steps, ' ', Precision::name, " batch ", batch),
-            static_cast<double>(batch) / time, "examples/s");
+    const auto row = [&](const char* what) {
+        const double time = measure::median_seconds([&] { (void)perturb(method, program, x, y, pool, run); });
+        out.row(what, text(name, " PGD-", settings.steps, ' ', Precision::name, " batch ", batch),
+                static_cast<double>(batch) / time, "examples/s");
+    };
+    row("attack");
+    if (!program.fuses_small_network()) return;
+    program.fuse_small_networks(false);
+    row("attack, layer by layer");
 }
+
+using six_by_100 = sequential<flatten, linear<100>, relu, linear<100>, relu, linear<100>, relu, linear<100>, relu, linear<100>,
+                              relu, linear<100>, relu, linear<10>>;
 
 template <class Network, class Shape>
 plan plan_of() {
@@ -39,13 +49,18 @@ int main(int count, char** arguments) try {
     measure::report out(count > 1 ? arguments[1] : "attacks.json");
     std::cout << cuda::read_device().name << '\n';
     const plan small = plan_of<networks::conv_small<>, shape<1, 28, 28>>(),
-               cnn = plan_of<networks::small_cnn<>, shape<1, 28, 28>>(),
-               resnet = plan_of<networks::preact_resnet18<>, shape<3, 32, 32>>();
+               cnn = plan_of<networks::small_cnn<>, shape<1, 28, 28>>(), lenet = plan_of<networks::lenet<>, shape<3, 32, 32>>(),
+               dense = plan_of<six_by_100, shape<1, 28, 28>>(), resnet = plan_of<networks::preact_resnet18<>, shape<3, 32, 32>>();
     const pgd_settings twenty{.epsilon = .1, .step_size = .01, .steps = 20},
         ten{.epsilon = 8. / 255, .step_size = 2. / 255, .steps = 10};
     attack<cuda::fp32>(out, "conv_small", small, 128, twenty);
     attack<cuda::tf32>(out, "conv_small", small, 128, twenty);
+    attack<cuda::fp32>(out, "conv_small", small, 4096, twenty);
     attack<cuda::tf32>(out, "conv_small", small, 4096, twenty);
+    for (const std::size_t batch : {128, 4096}) {
+        attack<cuda::tf32>(out, "lenet CIFAR shape", lenet, batch, ten);
+        attack<cuda::tf32>(out, "6x100", dense, batch, twenty);
+    }
     attack<cuda::tf32>(out, "small_cnn", cnn, 128, pgd_mnist);
     attack<cuda::tf32>(out, "small_cnn", cnn, 2048, pgd_mnist);
     attack<cuda::bf16>(out, "small_cnn", cnn, 128, pgd_mnist);

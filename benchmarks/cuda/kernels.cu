@@ -1,8 +1,10 @@
-// Rates of single kernels: convolutions beside a large cuBLASLt product, elementwise passes beside device-to-device copies, all
-// in this
-// run: kernels FILE.json
+// Rates of single kernels: convolutions beside a large cuBLASLt product, elementwise passes beside device-to-device copies, all in this
+// run, and the kernels of small networks: kernels FILE.json
 #include "report.hpp"
 #include "saddle/cuda.cuh"
+#include "saddle/losses/cross_entropy.hpp"
+#include "saddle/nn/model.hpp"
+#include "saddle/nn/networks/conv_small.hpp"
 
 #include <cublasLt.h>
 
@@ -170,6 +172,49 @@ void elementwise(measure::report& out, const stream& s, device_clock& clock) {
     }));
 }
 
+/// Microseconds of each of the three kernels of a step on a small network, PGD on Linf.
+template <class Precision, class Network, class Shape>
+void small_kernels(measure::report& out, const stream& s, device_clock& clock, const std::string& name, std::size_t lanes) {
+    using backend_type = backend::basic_cuda<Precision>;
+    const weighted_plan<backend_type, float> m(make_plan<Network, Shape, backend_type, float>(), 1);
+    machine<Precision> program(m.structure(), false, read_device());
+    program.upload(s.handle(), m.parameters(), m.buffers());
+    program.pack(s.handle());
+    const std::size_t elements = m.structure().input().size(), classes = m.structure().classes();
+    batch_session<Precision> batch(program, m.structure().input(), classes);
+    batch.reserve(lanes);
+    auto place = batch.place();
+    place.stream = s.handle();
+    const auto pixels = measure::random_images(lanes, m.structure().input());
+    copy_values(s.handle(), place.input, pixels.data(), elements * lanes, cudaMemcpyHostToDevice);
+    lane_memory records;
+    records.reserve(lanes, 0);
+    std::memset(records.host().id, 0, lanes * sizeof(std::uint64_t));
+    for (std::size_t l = 0; l < lanes; ++l) {
+        records.host().label[l] = records.host().target[l] = 1;
+        records.host().step_size[l] = 0;
+        records.host().epsilon[l] = 1;
+    }
+    records.upload(s.handle());
+    const judge_rules rules{.steps = 1};
+    const random_stream draws({});
+    const int count = static_cast<int>(lanes);
+    launch(s.handle(), begin_lanes<>, {.operation = "begin", .blocks = lanes / 64, .threads = 64}, rules, records.device(), draws,
+           static_cast<int>(classes), count, false);
+    auto network = small_network<Precision>::of(program);
+    if (!network) return;
+    network->reserve(lanes);
+    const judgement<cross_entropy> verdict{{},   rules, records.device(), draws, static_cast<int>(classes), count, count, false,
+                                           true, 0,     nullptr};
+    const signed_steps finish{place.input, nullptr, nullptr, records.device().step_size, records.device(), count};
+    const auto row = [&](const char* what, auto&& f) {
+        out.row(what, text(name, ' ', Precision::name, " batch ", lanes), 1e6 * clock.seconds_of(s, f), "us");
+    };
+    if (network->has_trunk()) row("small network, trunk", [&] { network->forward(place); });
+    row("small network, head", [&] { network->judge(place, verdict, true); });
+    if (network->has_trunk()) row("small network, trunk back", [&] { network->backward(place, finish); });
+}
+
 }  // namespace
 
 int main(int count, char** arguments) try {
@@ -179,6 +224,11 @@ int main(int count, char** arguments) try {
     const stream s;
     device_clock clock;
     elementwise(out, s, clock);
+    for (const std::size_t lanes : {128, 1024, 4096}) {
+        small_kernels<fp32, networks::conv_small<>, shape<1, 28, 28>>(out, s, clock, "conv_small", lanes);
+        small_kernels<tf32, networks::conv_small<>, shape<1, 28, 28>>(out, s, clock, "conv_small", lanes);
+        small_kernels<tf32, networks::lenet<>, shape<3, 32, 32>>(out, s, clock, "lenet CIFAR shape", lanes);
+    }
     const auto sizes = {
         std::pair<std::size_t, std::size_t>{64, 32}, {128, 16}, {256, 8}, {512, 4}, {160, 32}, {320, 16}, {640, 8}};
     const auto all = [&]<class Precision>(Precision) {

@@ -1,6 +1,7 @@
 #pragma once
 #include "saddle/attacks/gradient_attack.hpp"
 #include "saddle/backend/cuda/lane_memory.cuh"
+#include "saddle/backend/cuda/small_network.cuh"
 #include "saddle/backend/cuda/threats.cuh"
 
 #include <cstring>
@@ -39,8 +40,12 @@ public:
     using Loss = typename Attack::loss_type;
     using Projection = typename Attack::projection_type;
 
-    attack_engine(const machine<Precision>& program, extents input, std::size_t classes)
-        : batch_(program, input, classes), input_(input), fuses_(program.fuses_input()) {}
+    /// `small`: a network that small_network takes runs through it.
+    attack_engine(const machine<Precision>& program, extents input, std::size_t classes, bool small)
+        : batch_(program, input, classes), input_(input) {
+        if (small) small_ = small_network<Precision>::of(program);
+        fuses_ = interval_threat<Projection> && (small_ ? small_->has_trunk() : program.fuses_input());
+    }
 
     /// Attacks images first .. first+count-1 of x and writes their part of the result, whose vectors have their sizes already.
     void run(const Attack& attack, const images& x, const labels& y, std::size_t first, std::size_t count,
@@ -67,8 +72,8 @@ public:
     [[nodiscard]] std::size_t most_lanes(const Attack& attack, std::size_t columns) const {
         std::size_t free = 0, total = 0;
         check(cudaMemGetInfo(&free, &total), "asking for free memory");
-        const std::size_t each =
-            batch_.bytes_per_lane() + images_per_lane(attack) * input_.size() * sizeof(float) + 512 + 5 * columns;
+        const std::size_t each = batch_.bytes_per_lane() + images_per_lane(attack) * input_.size() * sizeof(float) + 512 +
+                                 5 * columns + (small_ ? small_->bytes_per_lane() : 0);
         return std::max(lane_step, (free + reserved_) / each * 4 / 5 / lane_step * lane_step);
     }
 
@@ -85,6 +90,7 @@ private:
         moved = memory_.reserve(each * images_per_lane(attack)) || moved;
         moved = lanes_.reserve(lanes, columns) || moved;
         moved = state_.reserve(state_rows<Loss>(batch_.classes()) * lanes + 1) || moved;
+        if (small_) moved = small_->reserve(lanes) || moved;
         reserved_ = memory_.size() * sizeof(float) + batch_.bytes_per_lane() * lanes;
         float* at = memory_.data();
         const auto next = [&] { return std::exchange(at, at + each); };
@@ -141,12 +147,37 @@ private:
     [[nodiscard]] random_stream target_draws() const {
         return random_stream({.seed = key_.seed, .purpose = purpose::target, .epoch = key_.epoch});
     }
-    void judge_iterate(bool clean, bool iterate, std::size_t step) const {
+    /// Logits of the iterate, its loss and verdict, and with `goes_on` what the backward pass starts from.
+    void judge_iterate(bool clean, bool iterate, std::size_t step, bool goes_on) const {
         const auto& m = place();
-        launch(m.stream, judge<Loss>, {.operation = "loss and verdict", .blocks = parts_of(m.lanes, 64), .threads = 64},
-               key_.loss, key_.rules, lanes_.device(), target_draws(), static_cast<const float*>(m.logits),
-               static_cast<int>(batch_.classes()), static_cast<int>(m.lanes), static_cast<int>(key_.valid), clean, iterate,
-               static_cast<std::uint32_t>(step), state_.data(), m.logits_gradient);
+        const judgement<Loss> verdict{key_.loss,
+                                      key_.rules,
+                                      lanes_.device(),
+                                      target_draws(),
+                                      static_cast<int>(batch_.classes()),
+                                      static_cast<int>(m.lanes),
+                                      static_cast<int>(key_.valid),
+                                      clean,
+                                      iterate,
+                                      static_cast<std::uint32_t>(step),
+                                      state_.data()};
+        if (small_) {
+            small_->forward(m);
+            return small_->judge(m, verdict, goes_on);
+        }
+        batch_.forward();
+        launch(m.stream, judge<Loss>, {.operation = "loss and verdict", .blocks = parts_of(m.lanes, 64), .threads = 64}, verdict,
+               static_cast<const float*>(m.logits), m.logits_gradient);
+    }
+    /// To the input's gradient, or to `finish` where it is given.
+    template <class Finish>
+    void backward(const Finish* finish) const {
+        if (!small_) return batch_.backward(finish);
+        if (!small_->has_trunk()) return;  // the head has left it
+        if (finish)
+            small_->backward(place(), *finish);
+        else
+            small_->backward(place(), store_few<float>{{.gradient = place().input_gradient}});
     }
     /// The lanes' records; the clean image's logits where they are wanted before a random start.
     void begin() const {
@@ -155,8 +186,7 @@ private:
                key_.rules, lanes_.device(), target_draws(), static_cast<int>(batch_.classes()), static_cast<int>(m.lanes),
                !key_.looks_at_clean);
         if (!key_.looks_at_clean || key_.rules.starts_at_clean) return;
-        batch_.forward();
-        judge_iterate(true, false, 0);
+        judge_iterate(true, false, 0, false);
     }
     void copy_lanes_marked(const std::uint8_t* marks) const {
         launch_pointwise(order(), "keeping iterates", input_, place().lanes,
@@ -165,15 +195,14 @@ private:
     void run_step(const Attack& attack, const threat_launcher<Projection>& threat, std::size_t step) const {
         const bool last = step == attack.steps;
         if (last && !key_.judges_last) return copy_lanes_marked(lanes_.device().moves);
-        batch_.forward();
-        judge_iterate(step == 0 && key_.looks_at_clean && key_.rules.starts_at_clean, true, step);
+        judge_iterate(step == 0 && key_.looks_at_clean && key_.rules.starts_at_clean, true, step, !last);
         if (last || key_.rules.judges_all) copy_lanes_marked(lanes_.device().take);
         if (last) return;
-        if (interval_threat<Projection> && fuses_ && attack.momentum == 0) {
+        if (fuses_ && attack.momentum == 0) {
             const signed_steps finish = threat.steps();
-            return batch_.backward(&finish);
+            return backward(&finish);
         }
-        batch_.backward();
+        backward<store_few<float>>(nullptr);
         if (attack.momentum > 0) threat.accumulate(attack.momentum);
         threat.step();
     }
@@ -242,7 +271,8 @@ private:
 
     batch_session<Precision> batch_;
     extents input_;
-    bool fuses_;
+    std::optional<small_network<Precision>> small_;
+    bool fuses_ = false;
     device_vector<float> memory_, state_;
     lane_memory lanes_;
     attack_images images_;

@@ -33,6 +33,7 @@ template <class T>
 struct store_few {
     gradient_place<T> to;
     __device__ void finish(std::size_t at, int, const four_lanes<float>& v) const { to.leave(at, v); }
+    __device__ void finish_one(std::size_t at, int, float v) const { to.gradient[at] = v; }  ///< where `to` has no action
 };
 
 /// Steps, places of tensors, and packed weights on the device: what inference and training run on a batch of any number of lanes.
@@ -44,7 +45,8 @@ public:
 
     machine(const plan& p, bool training, const device_properties& device)
         : list_(make_steps(p, training)), parameters_(p.parameters), buffers_(p.buffers), parameter_count_(p.parameter_count),
-          buffer_count_(p.buffer_count), multiprocessors_(static_cast<std::size_t>(device.multiprocessors)), training_(training) {
+          buffer_count_(p.buffer_count), multiprocessors_(static_cast<std::size_t>(device.multiprocessors)),
+          shared_memory_(device.shared_memory), training_(training) {
         const std::size_t count = list_.steps.size();
         units_.resize(count);
         constants_.assign(count, none);
@@ -61,6 +63,23 @@ public:
 
     [[nodiscard]] const step_list& list() const { return list_; }
     [[nodiscard]] const convolution_pair& convolution(std::size_t i) const { return units_[i].pair; }
+    /// Of the device: how many there are, and the bytes that one block may ask for.
+    [[nodiscard]] std::size_t multiprocessors() const { return multiprocessors_; }
+    [[nodiscard]] std::size_t shared_memory() const { return shared_memory_; }
+    /// Packed weights of a convolution, where every tensor stores floats, and its bias or the folded norm's; null without one.
+    [[nodiscard]] const float* packed_weights(std::size_t i, bool backward) const {
+        return packed<const float>(backward ? units_[i].backward : units_[i].forward);
+    }
+    [[nodiscard]] const float* bias_of(std::size_t i) const {
+        return list_.steps[i].folded ? shift_of(i) : parameter(list_.steps[i].op.bias);
+    }
+    /// What a norm or scale multiplies its channels with, and adds then.
+    [[nodiscard]] float* scale_of(std::size_t i) const {
+        return values_.data() + parameter_count_ + buffer_count_ + constants_[i];
+    }
+    [[nodiscard]] float* shift_of(std::size_t i) const {
+        return scale_of(i) + parts_of(list_.tensors[list_.steps[i].op.output].shape.channels, 64) * 64;
+    }
     /// Bytes of storage per lane.
     [[nodiscard]] std::size_t storage_size() const { return storage_size_; }
 
@@ -230,12 +249,6 @@ private:
         }
     }
 
-    [[nodiscard]] float* scale_of(std::size_t i) const {
-        return values_.data() + parameter_count_ + buffer_count_ + constants_[i];
-    }
-    [[nodiscard]] float* shift_of(std::size_t i) const {
-        return scale_of(i) + parts_of(list_.tensors[list_.steps[i].op.output].shape.channels, 64) * 64;
-    }
     template <class T>
     [[nodiscard]] T* packed(std::size_t offset) const {
         return reinterpret_cast<T*>(packed_.data() + offset);
@@ -245,7 +258,7 @@ private:
     step_list list_;
     std::vector<parameter_info> parameters_;
     std::vector<buffer_info> buffers_;
-    std::size_t parameter_count_, buffer_count_, multiprocessors_, constant_count_ = 0, storage_size_ = 0;
+    std::size_t parameter_count_, buffer_count_, multiprocessors_, shared_memory_, constant_count_ = 0, storage_size_ = 0;
     bool training_;
     std::vector<unit> units_;
     std::vector<std::size_t> constants_, moments_, second_, value_offset_, gradient_offset_;

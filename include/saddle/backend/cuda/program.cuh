@@ -40,6 +40,18 @@ public:
         stream_.synchronize();
     }
 
+    /// Whether attacks on networks that small_network takes run as its three kernels a step, as they do from the start, or layer by
+    /// layer.
+    void fuse_small_networks(bool on) {
+        std::lock_guard lock(work_->mutex);
+        if (std::exchange(work_->fuses_small, on) != on) work_->engines.clear();
+    }
+
+    /// True when they run as those three kernels: small_network takes this network on this device, and nobody has said otherwise.
+    [[nodiscard]] bool fuses_small_network() const {
+        return work_->fuses_small && small_network<Precision>::of(*machine_).has_value();
+    }
+
     /// Logits [N][K] of images whose extents have been checked, in batches that fit the device.
     void logits(const images& x, std::span<float> z) const {
         std::lock_guard lock(work_->mutex);
@@ -74,7 +86,7 @@ public:
             using engine = attack_engine<Precision, gradient_attack<Loss, Projection>>;
             std::lock_guard lock(work_->mutex);
             auto& kept = work_->engines[std::type_index(typeid(engine))];
-            if (!kept) kept = std::make_shared<engine>(*machine_, input_, classes_);
+            if (!kept) kept = std::make_shared<engine>(*machine_, input_, classes_, work_->fuses_small);
             auto& runs = *static_cast<engine*>(kept.get());
             const std::size_t most = runs.most_lanes(attack, result.trace.columns);
             for (std::size_t first = 0; first < x.size();) {
@@ -96,6 +108,7 @@ private:
         batch_session<Precision> batch;
         device_vector<float> staging;
         std::map<std::type_index, std::shared_ptr<void>> engines;
+        bool fuses_small = true;
     };
     static constexpr std::size_t largest_batch = 8192;
 

@@ -20,6 +20,7 @@ struct program_of : program {
     std::unique_ptr<session> make_session() const override {
         return std::make_unique<session_of<Precision>>(inner.make_session());
     }
+    void fuse_small_networks(bool on) override { inner.fuse_small_networks(on); }
     void logits(const saddle::images& x, std::span<float> z) const override { inner.logits(x, z); }
     bool attack(const saddle::gradient_attack<>& attack, const saddle::images& x, const saddle::labels& y,
                 const saddle::run_settings& settings, saddle::attack_result<float>& result) const override {

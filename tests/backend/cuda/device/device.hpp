@@ -23,6 +23,7 @@ struct session {
 struct program {
     virtual ~program() = default;
     virtual std::unique_ptr<session> make_session() const = 0;
+    virtual void fuse_small_networks(bool on) = 0;
     virtual void logits(const saddle::images& x, std::span<float> z) const = 0;
     virtual bool attack(const saddle::gradient_attack<>& attack, const saddle::images& x, const saddle::labels& y,
                         const saddle::run_settings& settings, saddle::attack_result<float>& result) const = 0;
@@ -70,6 +71,7 @@ struct backend {
         [[nodiscard]] saddle::extents input() const { return input_; }
         [[nodiscard]] std::size_t classes() const { return classes_; }
         [[nodiscard]] session make_session() const { return session(inner_->make_session()); }
+        void fuse_small_networks(bool on) { inner_->fuse_small_networks(on); }
         void logits(const saddle::images& x, std::span<float> z) const { inner_->logits(x, z); }
         bool run_whole(const saddle::gradient_attack<>& attack, const saddle::images& x, const saddle::labels& y,
                        const saddle::run_settings& settings, saddle::attack_result<float>& result) const {

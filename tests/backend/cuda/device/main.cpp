@@ -95,6 +95,35 @@ TEST_CASE("every run on the device gives the same bits") {
     run(std::integral_constant<arithmetic, arithmetic::bf16>{});
 }
 
+TEST_CASE("small networks on the device: three kernels a step decide as the layers do, with the same bits every run") {
+    const auto run = [&]<class Network, class Shape, arithmetic A>(const Network&, Shape, std::integral_constant<arithmetic, A>) {
+        const model<Network, Shape, backend::cpu> m(1);
+        using program = typename device::backend<A>::template program<float>;
+        program small(m.structure(), m.parameters(), m.buffers()), layers(m.structure(), m.parameters(), m.buffers());
+        layers.fuse_small_networks(false);
+        auto x = random_images<float>(600, Shape::value);
+        for (auto& v : x.values()) v = .5f + .5f * v;
+        worker_pool pool(1);
+        const auto y = predict(m, x, pool).classes;
+        const auto attack = pgd({.epsilon = .1, .step_size = .01, .steps = 20});
+        const auto found = perturb(attack, small, x, y, pool), expected = perturb(attack, layers, x, y, pool);
+        CHECK(found.rejected == 0);
+        CHECK(perturb(attack, small, x, y, pool).adversarial == found.adversarial);
+        const auto part = perturb(attack, small, x.slice(0, 70), labels(y.begin(), y.begin() + 70), pool);
+        CHECK(std::equal(part.adversarial.values().begin(), part.adversarial.values().end(), found.adversarial.values().begin()));
+        std::size_t same = 0;
+        for (std::size_t i = 0; i < x.size(); ++i) same += found.success[i] == expected.success[i];
+        CHECK(same >= (A == arithmetic::fp32 ? 598 : 570));
+    };
+    const auto both = [&](const auto& network, auto shape) {
+        run(network, shape, std::integral_constant<arithmetic, arithmetic::fp32>{});
+        run(network, shape, std::integral_constant<arithmetic, arithmetic::tf32>{});
+    };
+    both(networks::conv_small<>{}, shape<1, 28, 28>{});
+    both(networks::lenet<>{}, shape<3, 32, 32>{});
+    both(sequential<flatten, linear<100>, relu, linear<100>, relu, linear<10>>{}, shape<1, 28, 28>{});
+}
+
 TEST_CASE("attack decisions on the device are the processor's on at least 99.8 % of the images") {
     const char* const folder = std::getenv("SADDLE_MNIST");
     const dataset data = folder ? load(folder).test : generated_digits(1, 2000).test;

@@ -30,19 +30,23 @@ struct signed_steps {
     lane_state state;
     int lanes;
 
+    [[nodiscard]] __device__ float moved(float from, float slope, int lane, float low, float high) const {
+        if (!(slope - slope == 0) && state.moves[lane]) state.flawed[lane] = 1;
+        return signed_step(from, slope, step_size[lane], low, high);
+    }
     __device__ void move(std::size_t at, const four_lanes<float>& slope) const {
         const int lane = lane_of(at, lanes);
         auto v = load_four(z + at);
         const auto low = lo ? load_four(lo + at) : four_lanes<float>{{0, 0, 0, 0}};
         const auto high = hi ? load_four(hi + at) : four_lanes<float>{{1, 1, 1, 1}};
-        for (int i = 0; i < 4; ++i) {
-            if (!(slope.at[i] - slope.at[i] == 0) && state.moves[lane + i]) state.flawed[lane + i] = 1;
-            v.at[i] = signed_step(v.at[i], slope.at[i], step_size[lane + i], low.at[i], high.at[i]);
-        }
+        for (int i = 0; i < 4; ++i) v.at[i] = moved(v.at[i], slope.at[i], lane + i, low.at[i], high.at[i]);
         store_four(z + at, v);
     }
-    /// As the end of few_outputs.
+    /// As the end of few_outputs and trunk_backward.
     __device__ void finish(std::size_t at, int, const four_lanes<float>& slope) const { move(at, slope); }
+    __device__ void finish_one(std::size_t at, int, float slope) const {
+        z[at] = moved(z[at], slope, static_cast<int>(at % static_cast<unsigned>(lanes)), lo ? lo[at] : 0, hi ? hi[at] : 1);
+    }
 };
 /// The same from a stored gradient.
 struct step_from_gradient {

@@ -81,49 +81,62 @@ struct judged_lane {
     }
 };
 
-/// Loss, its derivative in the logits, and the verdict on the iterate, one thread a lane: `clean` says that the iterate is the
-/// clean image, `step` counts from the start, `iterate` is false where only the clean image is looked at. Lanes that do not go
-/// on get slopes of 0.
+/// Loss, its derivative in the logits, and the verdict on the iterate: `clean` says that the iterate is the clean image, `step` counts
+/// from the start, `iterate` is false where only the clean image is looked at.
 template <class Loss>
-__global__ void judge(Loss loss, judge_rules rules, lane_state s, random_stream target_draws, const float* logits, int classes,
-                      int lanes, int valid, bool clean, bool iterate, std::uint32_t step, float* state, float* slopes) {
+struct judgement {
+    Loss loss;
+    judge_rules rules;
+    lane_state s;
+    random_stream target_draws;
+    int classes, lanes, valid;
+    bool clean, iterate;
+    std::uint32_t step;
+    float* state;  ///< of the loss, [rows][lanes]
+
+    /// Judges lane l; its logits and slopes stand `stride` apart, which is `lanes` for losses with a state. A lane that does not go on gets
+    /// slopes of 0.
+    __device__ void look_at(int l, const float* logits, float* slopes, int stride) const {
+        const auto apart = static_cast<std::size_t>(stride), count = static_cast<std::size_t>(classes);
+        bool moves = false;
+        s.take[l] = 0;
+        if (l < valid && s.done[l]) {
+            judged_lane{rules, s, l, 0, -1}.trace(step, lanes, true);
+        } else if (l < valid) {
+            ++s.forwards[l];
+            if (clean) {
+                s.target[l] = choose_target(rules.targets, s.label[l], s.target[l], count, logits, apart, target_draws, s.id[l]);
+                s.goal[l] = static_cast<float>(s.target[l]);
+                if constexpr (keeps_state<Loss>) loss.template prepare<float>(logits, count, apart, state + l);
+            }
+            const loss_input<float> in{logits,    count,      apart, s.goal + l, rules.targets != target_rule::untargeted,
+                                       state + l, s.truth + l};
+            const float objective = loss.template evaluate<float>(in, slopes);
+            const auto top = find_top<float>(logits, count, apart);
+            const judged_lane lane{rules, s, l, objective, top.valid ? static_cast<std::int32_t>(top.index) : -1};
+            if (clean) lane.note_clean();
+            if (iterate && !s.done[l]) {
+                s.take[l] = lane.note(step);
+                lane.trace(step, lanes, false);
+                moves = !s.done[l] && step < rules.steps;
+            } else if (iterate) {
+                lane.trace(step, lanes, true);
+            }
+        }
+        s.moves[l] = moves;
+        if (moves) {
+            ++s.gradients[l];
+        } else {
+            for (int k = 0; k < classes; ++k) slopes[k * apart] = 0;
+        }
+    }
+};
+
+/// The judgement of all lanes, one thread a lane.
+template <class Loss>
+__global__ void judge(judgement<Loss> j, const float* logits, float* slopes) {
     const int l = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-    if (l >= lanes) return;
-    bool moves = false;
-    s.take[l] = 0;
-    if (l < valid && s.done[l]) {
-        judged_lane{rules, s, l, 0, -1}.trace(step, lanes, true);
-    } else if (l < valid) {
-        ++s.forwards[l];
-        if (clean) {
-            s.target[l] = choose_target(rules.targets, s.label[l], s.target[l], static_cast<std::size_t>(classes), logits + l,
-                                        static_cast<std::size_t>(lanes), target_draws, s.id[l]);
-            s.goal[l] = static_cast<float>(s.target[l]);
-            if constexpr (keeps_state<Loss>)
-                loss.template prepare<float>(logits + l, static_cast<std::size_t>(classes), static_cast<std::size_t>(lanes),
-                                             state + l);
-        }
-        const loss_input<float> in{logits + l, static_cast<std::size_t>(classes),        static_cast<std::size_t>(lanes),
-                                   s.goal + l, rules.targets != target_rule::untargeted, state + l,
-                                   s.truth + l};
-        const float objective = loss.template evaluate<float>(in, slopes + l);
-        const auto top = find_top<float>(logits + l, static_cast<std::size_t>(classes), static_cast<std::size_t>(lanes));
-        const judged_lane lane{rules, s, l, objective, top.valid ? static_cast<std::int32_t>(top.index) : -1};
-        if (clean) lane.note_clean();
-        if (iterate && !s.done[l]) {
-            s.take[l] = lane.note(step);
-            lane.trace(step, lanes, false);
-            moves = !s.done[l] && step < rules.steps;
-        } else if (iterate) {
-            lane.trace(step, lanes, true);
-        }
-    }
-    s.moves[l] = moves;
-    if (moves) {
-        ++s.gradients[l];
-    } else {
-        for (int k = 0; k < classes; ++k) slopes[static_cast<std::size_t>(k) * lanes + l] = 0;
-    }
+    if (l < j.lanes) j.look_at(l, logits + l, slopes + l, j.lanes);
 }
 
 /// Targets of lanes whose clean image is not looked at; the start of every lane's record.
