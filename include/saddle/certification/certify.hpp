@@ -168,6 +168,9 @@ struct certified_program {
     [[nodiscard]] static auto make(const plan& p, std::span<const T> parameters, std::span<const T> buffers) {
         return cpu_backend::program<lanes<T>>(p, parameters, buffers, {.winograd = false});
     }
+    /// What bounds asked for in BoundScalar are computed in.
+    template <class BoundScalar>
+    static constexpr std::string_view arithmetic = std::is_same_v<BoundScalar, float> ? "float" : "double";
 };
 
 /// Calls f with the program to certify: the model's own, or a program as it is.

@@ -16,7 +16,7 @@ struct partition_identity {
     double epsilon = std::numeric_limits<double>::quiet_NaN();  ///< of an Linf ball, otherwise NaN
     std::string domain;                                         ///< name and settings
     std::string level;                                          ///< name of the soundness level
-    std::string arithmetic;                                     ///< of the bounds: "float" or "double"
+    std::string arithmetic;  ///< of the bounds: "float" or "double"; on a device "double, rounded to float"
 };
 
 /// A data set divided by what is known of each image on its box (catalogue C5); it may be unfinished.
@@ -128,7 +128,7 @@ template <class D, class BoundScalar = void, class M, class T, class Box>
     if constexpr (std::is_same_v<Box, linf_box>) identity.epsilon = box.epsilon;
     identity.domain = detail::domain_text(domain);
     identity.level = name_of(level);
-    identity.arithmetic = std::is_same_v<scalar, float> ? "float" : "double";
+    identity.arithmetic = detail::certified_program<typename M::backend, typename M::value_type>::template arithmetic<scalar>;
     return identity;
 }
 

@@ -4,6 +4,7 @@
 #include "saddle/certification/cuda/certified_program.cuh"
 #include "saddle/certification/largest_epsilon.hpp"
 #include "saddle/certification/partition_file.hpp"
+#include "saddle/certification/zonotope.hpp"
 
 using namespace saddle;
 using namespace saddle::testing;
@@ -109,7 +110,16 @@ TEST_CASE("radii and partitions are found on the device, too", "[cuda][certify]"
         if (i != 1) CHECK(radii.certified[i] == expected.certified[i]);
     const auto p = partition_dataset<box>(m.device, m.x, m.y, linf_box{.01});
     CHECK(p.complete());
+    CHECK(p.identity.arithmetic == "double, rounded to float");
+    CHECK(p.identity.model == identify_partition<box>(m.host, m.x, m.y, linf_box{.01}).model);
     CHECK(p.status == certify<box>(m.device, m.x, m.y, linf_box{.01}).status);
+}
+
+TEST_CASE("a domain without kernels for a device is none of its domains", "[cuda][certify]") {
+    STATIC_REQUIRE(cuda::DeviceDomain<box>);
+    STATIC_REQUIRE(cuda::DeviceDomain<ladder<box, deep_poly>>);
+    STATIC_REQUIRE_FALSE(cuda::DeviceDomain<zonotope>);
+    STATIC_REQUIRE_FALSE(cuda::DeviceDomain<ladder<zonotope, deep_poly>>);
 }
 
 TEST_CASE("a layer without a relaxation is an error that names it, on the device as well", "[cuda][certify]") {

@@ -1,7 +1,7 @@
 #pragma once
 #include "saddle/backend/cuda/cuda.cuh"
 #include "saddle/certification/certify.hpp"
-#include "saddle/certification/cuda/device_analysis.cuh"
+#include "saddle/certification/cuda/device_ladder.cuh"
 
 namespace saddle {
 
@@ -100,8 +100,9 @@ private:
 template <class BoundScalar, class D, class Box>
 certification_result certified_program::certify(const D& domain, const images& x, const labels& y, const Box& box,
                                                 worker_pool& pool, const certify_settings& settings) const {
-    static_assert(DeviceDomain<D>,
-                  "saddle: this domain has no kernels for a device; box and deep_poly have (docs/certification.md)");
+    static_assert(
+        DeviceDomain<D>,
+        "saddle: this domain has no kernels for a device; box, deep_poly and ladders of them have (docs/certification.md)");
     if constexpr (DeviceDomain<D>) {
         using clock = std::chrono::steady_clock;
         const std::size_t count = x.size(), elements = x.each().size(), classes = this->classes();
@@ -161,6 +162,8 @@ struct certified_program<backend::basic_cuda<Precision>, float> {
     [[nodiscard]] static auto make(const plan& p, std::span<const float> parameters, std::span<const float> buffers) {
         return cuda::certified_program(p, parameters, buffers);
     }
+    template <class BoundScalar>
+    static constexpr std::string_view arithmetic = std::is_same_v<BoundScalar, float> ? "double, rounded to float" : "double";
 };
 
 }  // namespace saddle::detail
