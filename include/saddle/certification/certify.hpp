@@ -165,6 +165,10 @@ inline constexpr bool certifiable<model<Network, Shape, Backend, T>> = has_relax
 /// The program that a model of this backend is certified by: the processor's without Winograd, unless the backend has one of its own.
 template <class Backend, class T>
 struct certified_program {
+    static_assert(
+        !requires { Backend::certifies_apart; },
+        "saddle: this backend certifies its models itself: include saddle/certification/cuda/certified_program.cuh "
+        "(docs/certification.md)");
     [[nodiscard]] static auto make(const plan& p, std::span<const T> parameters, std::span<const T> buffers) {
         return cpu_backend::program<lanes<T>>(p, parameters, buffers, {.winograd = false});
     }

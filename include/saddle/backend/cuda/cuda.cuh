@@ -18,6 +18,9 @@ struct basic_cuda {
     template <class T>
     using trainer_program = saddle::cuda::trainer_program<std::enable_if_t<sizeof(checked<T>) != 0, Precision>>;
 
+    /// Its programs are not certified as the processor's: saddle/certification/cuda/certified_program.cuh.
+    static constexpr bool certifies_apart = true;
+
     template <class L, class In, class T>
         requires ElementwiseLayer<L>
     [[nodiscard]] static custom_operation custom_kernels() { return saddle::cuda::custom_kernels_of<Precision, L>(); }
