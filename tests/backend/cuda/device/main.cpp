@@ -1,10 +1,14 @@
 // The CUDA backend on a device against the reference backend. Ends with status 77, which CTest reports as skipped, without a
 // device.
 #define CATCH_CONFIG_RUNNER
+#include "certification.hpp"
+#include "certification/networks.hpp"
 #include "device.hpp"
 #include "saddle/attacks/fgsm.hpp"
 #include "saddle/attacks/pgd.hpp"
 #include "saddle/backend/cpu/cpu.hpp"
+#include "saddle/certification/box.hpp"
+#include "saddle/certification/deep_poly.hpp"
 #include "saddle/data/generated_digits.hpp"
 #include "saddle/data/load.hpp"
 #include "saddle/nn/activations.hpp"
@@ -137,6 +141,50 @@ TEST_CASE("attack decisions on the device are the processor's on at least 99.8 %
     for (std::size_t i = 0; i < data.size(); ++i) same += host.success[i] == found.success[i];
     std::cout << "decisions equal on " << same << " of " << data.size() << " images\n";
     CHECK(static_cast<double>(same) >= .998 * static_cast<double>(data.size()));
+}
+
+namespace {
+
+/// Certifies images of a model by Box and DeepPoly on both sides; every status is equal, every margin within 1e-9.
+template <class Model>
+void check_certificates(const Model& m, const images& x, double epsilon) {
+    worker_pool pool;
+    const auto y = predict(m, x, pool).classes;
+    const auto same = [&](const certification_result& found, const certification_result& expected) {
+        CHECK(found.status == expected.status);
+        for (std::size_t i = 0; i < x.size(); ++i)
+            CHECK(found.margin[i] == Approx(expected.margin[i]).epsilon(1e-9).margin(1e-9));
+    };
+    same(device::certify_box(m.structure(), m.parameters(), m.buffers(), x, y, epsilon),
+         certify<box, double>(m, x, y, linf_box{epsilon}, pool));
+    same(device::certify_deep_poly(m.structure(), m.parameters(), m.buffers(), x, y, epsilon),
+         certify<deep_poly, double>(m, x, y, linf_box{epsilon}, pool));
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("certification on the device gives the processor's bounds", "", SADDLE_CERTIFIED_NETWORKS) {
+    const auto m = random_model<TestType>(4);
+    auto x = random_images<float>(70, m.structure().input());
+    for (auto& v : x.values()) v = .5f + .5f * v;
+    check_certificates(m, x, .02);
+}
+
+TEST_CASE("certification of conv_small on the device gives the processor's bounds, and the same bits every run") {
+    const model<networks::conv_small<>, shape<1, 28, 28>, backend::cpu> m(1);
+    const auto data = generated_digits(1, 100).test;
+    check_certificates(m, data.x, .01);
+    worker_pool pool;
+    const auto y = predict(m, data.x, pool).classes;
+    const auto run = [&](std::size_t first, std::size_t count, std::size_t memory) {
+        const auto at = y.begin() + static_cast<std::ptrdiff_t>(first);
+        return device::certify_deep_poly(m.structure(), m.parameters(), m.buffers(), data.x.slice(first, count),
+                                         labels(at, at + static_cast<std::ptrdiff_t>(count)), .1, memory)
+            .margins;
+    };
+    const auto whole = run(0, 100, std::size_t{1} << 30), part = run(30, 40, std::size_t{1} << 24);
+    CHECK(run(0, 100, std::size_t{1} << 30) == whole);
+    CHECK(std::equal(part.begin(), part.end(), whole.begin() + 300));
 }
 
 int main(int count, char** arguments) {
