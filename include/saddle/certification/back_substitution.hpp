@@ -39,10 +39,14 @@ public:
         std::fill(best_, best_ + lanes_, -std::numeric_limits<double>::infinity());
         for (auto& p : places_) p.active = p.started = false;
         start(from, rows);
+        // One value's bound at its convolution's input is its interval, which is known.
+        const bool single =
+            std::all_of(rows.begin(), rows.end(), [](const bound_row& r) { return r.plus == none || r.minus == none; });
+        const std::size_t known = single && network_[from].kind == operation_kind::convolution ? network_[from].input : none;
         for (std::size_t i = from + 1; i-- > 0;) {
             if (!places_[i].active) continue;
             const auto& node = network_[i];
-            const bool alone = i != from && bypass_[i] > from && !node.constants_in_reader;
+            const bool alone = i != from && i != known && bypass_[i] > from && !node.constants_in_reader;
             const bool scales = node.is_activation() || node.kind == operation_kind::scale_shift;
             pass_lines(i, i == 0 || (alone && where == concretization::all_nodes),
                        i > 0 && (i == from ? node.is_activation() : scales || !node.constants_in_reader));

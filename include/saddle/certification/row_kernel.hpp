@@ -51,16 +51,19 @@ struct row_target {
 template <class V, int R, int L, class T>
 void row_tile(const row_source<T>* source, const row_source<T>* last, std::size_t lane_stride, std::size_t weight_stride,
               const std::uint32_t* columns, const row_target<T>& target, std::size_t lane_offset) {
-    V sum[R][L];
+    constexpr int chains = R * L < 4 ? 2 : 1;  // sums enough to hide a multiply-add's latency
+    V sum[chains][R][L];
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r)
+    for (int i = 0; i < chains; ++i)
 #pragma GCC unroll 16
-        for (int l = 0; l < L; ++l) sum[r][l] = V(T(0));
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+            for (int l = 0; l < L; ++l) sum[i][r][l] = V(T(0));
     std::size_t column[R];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) column[r] = columns[r];
-    for (; source != last; ++source)
-        for (std::size_t k = 0; k < source->count; ++k) {
+    for (; source != last; ++source) {
+        const auto add = [&](std::size_t k, V(&to)[R][L]) {
             const std::size_t o = source->channels[k];
             const T* const a = source->coefficients + o * lane_stride + lane_offset;
             const T* const w = source->weights + o * weight_stride;
@@ -71,16 +74,26 @@ void row_tile(const row_source<T>* source, const row_source<T>* last, std::size_
             for (int r = 0; r < R; ++r) {
                 const V weight = V::broadcast(w[column[r]]);
 #pragma GCC unroll 16
-                for (int l = 0; l < L; ++l) sum[r][l] = multiply_add(weight, x[l], sum[r][l]);
+                for (int l = 0; l < L; ++l) to[r][l] = multiply_add(weight, x[l], to[r][l]);
             }
-        }
+        };
+        std::size_t k = 0;
+        if constexpr (chains == 2)
+            for (; k + 2 <= source->count; k += 2) add(k, sum[0]), add(k + 1, sum[1]);
+        for (; k < source->count; ++k) add(k, sum[0]);
+    }
+    if constexpr (chains == 2)
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+            for (int l = 0; l < L; ++l) sum[0][r][l] += sum[1][r][l];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
         for (int l = 0; l < L; ++l) {
             T* const to = target.data + target.offset[column[r]] + lane_offset + static_cast<std::size_t>(l) * V::size;
-            if (target.accumulate) sum[r][l] += V::load_aligned(to);
-            sum[r][l].store_aligned(to);
+            if (target.accumulate) sum[0][r][l] += V::load_aligned(to);
+            sum[0][r][l].store_aligned(to);
         }
 }
 
