@@ -1,7 +1,6 @@
 #pragma once
 #include "saddle/attacks/gradient_attack.hpp"
 #include "saddle/backend/cuda/lane_memory.cuh"
-#include "saddle/backend/cuda/small_network.cuh"
 #include "saddle/backend/cuda/threats.cuh"
 
 #include <cstring>
@@ -42,10 +41,7 @@ public:
 
     /// `small`: a network that small_network takes runs through it.
     attack_engine(const machine<Precision>& program, extents input, std::size_t classes, bool small)
-        : batch_(program, input, classes), input_(input) {
-        if (small) small_ = small_network<Precision>::of(program);
-        fuses_ = interval_threat<Projection> && (small_ ? small_->has_trunk() : program.fuses_input());
-    }
+        : batch_(program, input, classes, small), input_(input), fuses_(interval_threat<Projection> && batch_.fuses_input()) {}
 
     /// Attacks images first .. first+count-1 of x and writes their part of the result, whose vectors have their sizes already.
     void run(const Attack& attack, const images& x, const labels& y, std::size_t first, std::size_t count,
@@ -72,8 +68,8 @@ public:
     [[nodiscard]] std::size_t most_lanes(const Attack& attack, std::size_t columns) const {
         std::size_t free = 0, total = 0;
         check(cudaMemGetInfo(&free, &total), "asking for free memory");
-        const std::size_t each = batch_.bytes_per_lane() + images_per_lane(attack) * input_.size() * sizeof(float) + 512 +
-                                 5 * columns + (small_ ? small_->bytes_per_lane() : 0);
+        const std::size_t each =
+            batch_.bytes_per_lane() + images_per_lane(attack) * input_.size() * sizeof(float) + 512 + 5 * columns;
         return std::max(lane_step, (free + reserved_) / each * 4 / 5 / lane_step * lane_step);
     }
 
@@ -90,7 +86,6 @@ private:
         moved = memory_.reserve(each * images_per_lane(attack)) || moved;
         moved = lanes_.reserve(lanes, columns) || moved;
         moved = state_.reserve(state_rows<Loss>(batch_.classes()) * lanes + 1) || moved;
-        if (small_) moved = small_->reserve(lanes) || moved;
         reserved_ = memory_.size() * sizeof(float) + batch_.bytes_per_lane() * lanes;
         float* at = memory_.data();
         const auto next = [&] { return std::exchange(at, at + each); };
@@ -161,9 +156,9 @@ private:
                                       iterate,
                                       static_cast<std::uint32_t>(step),
                                       state_.data()};
-        if (small_) {
-            small_->forward(m);
-            return small_->judge(m, verdict, goes_on);
+        if (const auto* const small = batch_.small()) {
+            small->forward(m);
+            return small->judge(m, verdict, goes_on);
         }
         batch_.forward();
         launch(m.stream, judge<Loss>, {.operation = "loss and verdict", .blocks = parts_of(m.lanes, 64), .threads = 64}, verdict,
@@ -172,12 +167,7 @@ private:
     /// To the input's gradient, or to `finish` where it is given.
     template <class Finish>
     void backward(const Finish* finish) const {
-        if (!small_) return batch_.backward(finish);
-        if (!small_->has_trunk()) return;  // the head has left it
-        if (finish)
-            small_->backward(place(), *finish);
-        else
-            small_->backward(place(), store_few<float>{{.gradient = place().input_gradient}});
+        batch_.small() ? batch_.backward_through_trunk(finish) : batch_.backward(finish);
     }
     /// The lanes' records; the clean image's logits where they are wanted before a random start.
     void begin() const {
@@ -271,8 +261,7 @@ private:
 
     batch_session<Precision> batch_;
     extents input_;
-    std::optional<small_network<Precision>> small_;
-    bool fuses_ = false;
+    bool fuses_;
     device_vector<float> memory_, state_;
     lane_memory lanes_;
     attack_images images_;

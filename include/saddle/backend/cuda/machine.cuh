@@ -66,10 +66,12 @@ public:
     /// Of the device: how many there are, and the bytes that one block may ask for.
     [[nodiscard]] std::size_t multiprocessors() const { return multiprocessors_; }
     [[nodiscard]] std::size_t shared_memory() const { return shared_memory_; }
-    /// Packed weights of a convolution, where every tensor stores floats, and its bias or the folded norm's; null without one.
+    /// Packed weights of a convolution, where every tensor stores floats; its bias or the folded norm's, null without one.
     [[nodiscard]] const float* packed_weights(std::size_t i, bool backward) const {
         return packed<const float>(backward ? units_[i].backward : units_[i].forward);
     }
+    /// True for a convolution from or to so few channels that it is computed in fp32 whatever the precision.
+    [[nodiscard]] bool is_exact(std::size_t i, bool backward) const { return backward ? units_[i].to_few : units_[i].from_few; }
     [[nodiscard]] const float* bias_of(std::size_t i) const {
         return list_.steps[i].folded ? shift_of(i) : parameter(list_.steps[i].op.bias);
     }

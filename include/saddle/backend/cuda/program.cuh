@@ -25,7 +25,7 @@ public:
 
     [[nodiscard]] extents input() const { return input_; }
     [[nodiscard]] std::size_t classes() const { return classes_; }
-    [[nodiscard]] session_type make_session() const { return session_type(*machine_, input_, classes_); }
+    [[nodiscard]] session_type make_session() const { return session_type(*machine_, input_, classes_, fuses_small_network()); }
     [[nodiscard]] const machine<Precision>& steps() const { return *machine_; }
     /// Packs changed weights of the same plan. Throws shape_error when their number does not fit it.
     void update(std::span<const float> parameters, std::span<const float> buffers) {
@@ -40,16 +40,17 @@ public:
         stream_.synchronize();
     }
 
-    /// Whether attacks on networks that small_network takes run as its three kernels a step, as they do from the start, or layer by
-    /// layer.
+    /// Whether a network that small_network takes runs through it, as it does from the start, or layer by layer; of sessions those made
+    /// later.
     void fuse_small_networks(bool on) {
         std::lock_guard lock(work_->mutex);
-        if (std::exchange(work_->fuses_small, on) != on) work_->engines.clear();
+        work_->batch = batch_session<Precision>(*machine_, input_, classes_, on);
+        work_->engines.clear();
     }
-
-    /// True when they run as those three kernels: small_network takes this network on this device, and nobody has said otherwise.
+    /// True when it runs through small_network: it fits the device, and nobody has said otherwise.
     [[nodiscard]] bool fuses_small_network() const {
-        return work_->fuses_small && small_network<Precision>::of(*machine_).has_value();
+        std::lock_guard lock(work_->mutex);
+        return work_->batch.small() != nullptr;
     }
 
     /// Logits [N][K] of images whose extents have been checked, in batches that fit the device.
@@ -86,7 +87,7 @@ public:
             using engine = attack_engine<Precision, gradient_attack<Loss, Projection>>;
             std::lock_guard lock(work_->mutex);
             auto& kept = work_->engines[std::type_index(typeid(engine))];
-            if (!kept) kept = std::make_shared<engine>(*machine_, input_, classes_, work_->fuses_small);
+            if (!kept) kept = std::make_shared<engine>(*machine_, input_, classes_, work_->batch.small() != nullptr);
             auto& runs = *static_cast<engine*>(kept.get());
             const std::size_t most = runs.most_lanes(attack, result.trace.columns);
             for (std::size_t first = 0; first < x.size();) {
@@ -103,12 +104,11 @@ private:
     /// What runs on the device between calls: batches and engines with their memory and captured graphs. One caller at a time.
     struct workplace {
         explicit workplace(const machine<Precision>& program, extents input, std::size_t classes)
-            : batch(program, input, classes) {}
+            : batch(program, input, classes, true) {}
         std::mutex mutex;
         batch_session<Precision> batch;
         device_vector<float> staging;
         std::map<std::type_index, std::shared_ptr<void>> engines;
-        bool fuses_small = true;
     };
     static constexpr std::size_t largest_batch = 8192;
 

@@ -1,6 +1,6 @@
 #pragma once
 #include "saddle/backend/cuda/kernels/transfer.cuh"
-#include "saddle/backend/cuda/machine.cuh"
+#include "saddle/backend/cuda/small_network.cuh"
 #include "saddle/core/array_lanes.hpp"
 
 namespace saddle::cuda {
@@ -33,13 +33,16 @@ inline void launch_lanes_to_images(cudaStream_t stream, const float* from, std::
 template <class Precision>
 class batch_session {
 public:
-    explicit batch_session(const machine<Precision>& program, extents input, std::size_t classes)
-        : machine_(&program), elements_(input.size()), classes_(classes) {}
+    /// `small`: a network that small_network takes runs through it; for programs of evaluation mode.
+    explicit batch_session(const machine<Precision>& program, extents input, std::size_t classes, bool small = false)
+        : machine_(&program), elements_(input.size()), classes_(classes) {
+        if (small) small_ = small_network<Precision>::of(program);
+    }
 
     /// Room for a batch of `lanes` lanes, a multiple of 64. True when the memory moved, so that captured work is void. Throws
     /// out_of_device_memory, which names the batch size to try.
     bool reserve(std::size_t lanes) {
-        const bool moved = reserve_lanes(memory_, lanes, bytes_per_lane(), "a batch on the device") || lanes != place_.lanes;
+        bool moved = reserve_lanes(memory_, lanes, bytes_per_lane(), "a batch on the device") || lanes != place_.lanes;
         place_.stream = stream_.handle();
         place_.lanes = lanes;
         place_.storage = memory_.data();
@@ -47,21 +50,43 @@ public:
         place_.input_gradient = place_.input + elements_ * lanes;
         place_.logits = place_.input_gradient + elements_ * lanes;
         place_.logits_gradient = place_.logits + classes_ * lanes;
+        if (small_) moved = small_->reserve(lanes) || moved;
         return moved;
     }
     [[nodiscard]] std::size_t bytes_per_lane() const {
-        return machine_->storage_size() + 2 * (elements_ + classes_) * sizeof(float);
+        return machine_->storage_size() + 2 * (elements_ + classes_) * sizeof(float) + (small_ ? small_->bytes_per_lane() : 0);
     }
 
     /// Logits of place().input.
     void forward() const {
+        if (small_) {
+            small_->forward(place_);
+            return small_->judge(place_, false);
+        }
         for (std::size_t i = 0; i < machine_->list().steps.size(); ++i) machine_->forward(i, place_);
     }
-    /// From place().logits_gradient to place().input_gradient, or to `finish` where the machine fuses the input.
+    /// From place().logits_gradient to place().input_gradient, or to `finish` where fuses_input() says so.
     template <class Finish>
     void backward(const Finish* finish) const {
+        if (small_) {
+            small_->judge(place_, true);
+            return backward_through_trunk(finish);
+        }
         for (std::size_t i = machine_->list().steps.size(); i-- > 0;) machine_->backward(i, place_, finish);
     }
+    /// The rest of a small network's backward pass, from its features' gradient.
+    template <class Finish>
+    void backward_through_trunk(const Finish* finish) const {
+        if (!small_->has_trunk()) return;  // the head has left the input's
+        if (finish)
+            small_->backward(place_, *finish);
+        else
+            small_->backward(place_, store_few<float>{{.gradient = place_.input_gradient}});
+    }
+    /// Whether a `finish` can take what the backward pass leaves at the images.
+    [[nodiscard]] bool fuses_input() const { return small_ ? small_->has_trunk() : machine_->fuses_input(); }
+    /// The network as a small one, or nullptr.
+    [[nodiscard]] const small_network<Precision>* small() const { return small_ ? &*small_ : nullptr; }
     void backward() const { backward<store_few<float>>(nullptr); }
 
     [[nodiscard]] const batch_memory& place() const { return place_; }
@@ -73,6 +98,7 @@ public:
 private:
     const machine<Precision>* machine_;
     std::size_t elements_, classes_;
+    std::optional<small_network<Precision>> small_;
     stream stream_;
     device_vector<std::byte> memory_;
     batch_memory place_{};
@@ -86,7 +112,8 @@ public:
     using vector = array_lanes<float, lane_number<lane_step>>;
     using value_type = float;
 
-    session(const machine<Precision>& program, extents input, std::size_t classes) : batch_(program, input, classes) {
+    session(const machine<Precision>& program, extents input, std::size_t classes, bool small)
+        : batch_(program, input, classes, small) {
         batch_.reserve(lane_step);
     }
 

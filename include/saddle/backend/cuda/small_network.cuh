@@ -8,12 +8,13 @@
 
 namespace saddle::cuda {
 
-/// A step of an attack on a small network in three kernels: trunk forward, head (linear layers, loss, verdict and back), trunk backward
-/// and step.
+/// A small network's passes in few kernels, a step of an attack in three: trunk forward, head (linear layers, loss, verdict and back),
+/// trunk backward and step.
 ///
 /// The trunk are the layers before the first linear one: convolutions, pools, scales and ReLUs in a row, whose weights and activations
 /// fit into a block's shared memory; the head are linear layers and ReLUs. Networks of linear layers have no trunk, and their head ends
-/// with the input's gradient. Results have the same bits for any batch.
+/// with the input's gradient. The arithmetic is that of the
+/// layers' own kernels but for the order of sums. Results have the same bits for any batch.
 template <class Precision>
 class small_network {
 public:
@@ -57,16 +58,20 @@ public:
         };
         forward_.lanes == 1 ? with(std::integral_constant<int, 1>{}) : with(std::integral_constant<int, 4>{});
     }
-    /// From the features to m.logits and the judgement, and with `backward` on to the features' gradient.
-    template <class Loss>
-    void judge(const batch_memory& m, const judgement<Loss>& verdict, bool backward) const {
-        launch(m.stream, small_head<Loss>,
+    /// From the features to m.logits and the verdict, and with `backward` on to the features' gradient.
+    template <class Verdict>
+    void judge(const batch_memory& m, const Verdict& verdict, bool backward) const {
+        launch(m.stream, small_head<Verdict>,
                {.operation = "linear layers and loss of a small network",
                 .blocks = m.lanes / static_cast<std::size_t>(head_.lanes),
                 .threads = head_threads,
                 .shared = head_bytes(static_cast<std::size_t>(head_.lanes))},
                head_, verdict, machine_->template value<const float>(features_, m), m.logits, m.logits_gradient,
                machine_->template gradient<float>(features_, m), backward);
+    }
+    /// The two passes alone: to m.logits; from m.logits_gradient to the features' gradient.
+    void judge(const batch_memory& m, bool backward) const {
+        judge(m, given_slopes{m.logits_gradient, head_.at[head_.count - 1].outputs, static_cast<int>(m.lanes)}, backward);
     }
     /// From the features' gradient to the input's, which `finish` takes; there is a trunk.
     template <class Finish>
@@ -81,7 +86,7 @@ public:
     }
 
 private:
-    explicit small_network(const machine<Precision>& m) : machine_(&m) {}
+    explicit small_network(const machine<Precision>& m) : machine_(&m) { head_.tensor = std::is_same_v<Precision, tf32>; }
 
     [[nodiscard]] static int number(std::size_t n) { return static_cast<int>(n); }
     [[nodiscard]] static int rounded(int n) { return (n + 3) / 4 * 4; }
@@ -110,7 +115,7 @@ private:
         return s.taps() == 1 && s.source_height * s.source_width == 1 && s.height * s.width == 1;
     }
     [[nodiscard]] bool add_linear(std::size_t i) {
-        if (head_.count == most_head_layers) return false;
+        if (head_.count == most_head_layers || machine_->is_exact(i, false) || machine_->is_exact(i, true)) return false;
         const auto& s = machine_->list().steps[i];
         const auto& pair = machine_->convolution(i);
         if (head_.count == 0) features_ = s.op.input;
@@ -120,8 +125,8 @@ private:
         layer.bias = machine_->bias_of(i);
         layer.inputs = pair.forward.inputs, layer.outputs = pair.forward.outputs;
         layer.columns = pair.forward.columns, layer.back_columns = pair.backward.columns;
-        layer.slices = tuning::head_slices(layer.inputs, layer.outputs);
-        layer.back_slices = tuning::head_slices(layer.outputs, layer.inputs);
+        layer.slices = tuning::head_slices(layer.inputs, layer.outputs, head_.tensor);
+        layer.back_slices = tuning::head_slices(layer.outputs, layer.inputs, head_.tensor);
         layer.relu = s.relu;
         return true;
     }
@@ -147,7 +152,7 @@ private:
             layer.weight_count = number(packed_size(layer.shape)), back.weight_count = number(packed_size(back.shape));
             layer.bias = machine_->bias_of(i);
             for (trunk_layer* each : {&layer, &back})
-                each->tensor = std::is_same_v<Precision, tf32> && each->shape.inputs % 8 == 0 && each->shape.outputs >= 8;
+                each->tensor = std::is_same_v<Precision, tf32> && !machine_->is_exact(i, each->shape.backward);
             break;
         case scale_shift:
         case batch_norm:

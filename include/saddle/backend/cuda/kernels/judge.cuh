@@ -92,9 +92,10 @@ struct judgement {
     int classes, lanes, valid;
     bool clean, iterate;
     std::uint32_t step;
-    float* state;  ///< of the loss, [rows][lanes]
+    float* state;                                     ///< of the loss, [rows][lanes]
+    static constexpr bool apart = keeps_state<Loss>;  ///< logits and slopes must stand `lanes` apart, as the state does
 
-    /// Judges lane l; its logits and slopes stand `stride` apart, which is `lanes` for losses with a state. A lane that does not go on gets
+    /// Judges lane l; its logits and slopes stand `stride` apart. A lane that does not go on gets
     /// slopes of 0.
     __device__ void look_at(int l, const float* logits, float* slopes, int stride) const {
         const auto apart = static_cast<std::size_t>(stride), count = static_cast<std::size_t>(classes);

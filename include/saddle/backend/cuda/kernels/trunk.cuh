@@ -75,7 +75,7 @@ struct trunk_block {
             const int columns = layer.shape.columns;
             for (int i = static_cast<int>(threadIdx.x) * 4; i < layer.weight_count; i += static_cast<int>(blockDim.x) * 4) {
                 const int row = i / columns, column = i % columns;
-                const int to = layer.tensor ? row * columns + swizzled_column(columns, row, column) : i;
+                const int to = layer.tensor ? row * columns + swizzled_column(columns, row % layer.shape.inputs, column) : i;
                 copy_async_16(shared + layer.weight_at + to, layer.weight + i, true);
             }
         }
@@ -99,7 +99,7 @@ __device__ void run_convolution(const trunk_layer& layer, const float* x, const 
 
 /// Input [inputs][lanes] to features [outputs][lanes] of the last layer, and the marks. A block has table.lanes lanes.
 template <int Lanes>
-__global__ void __launch_bounds__(trunk_threads)
+__global__ void __launch_bounds__(trunk_threads, 2)
     trunk_forward(trunk_table table, const float* input, float* features, trunk_marks marks, int lanes) {
     const trunk_block<Lanes> b(table, lanes);
     b.fetch_weights();
@@ -163,7 +163,7 @@ __global__ void __launch_bounds__(trunk_threads)
 
 /// From the gradient of the features, where their ReLU's marks have been applied, to that of the input, which `finish` takes.
 template <int Lanes, class Finish>
-__global__ void __launch_bounds__(trunk_threads)
+__global__ void __launch_bounds__(trunk_threads, 2)
     trunk_backward(trunk_table table, const float* slopes, trunk_marks marks, Finish finish, int lanes) {
     const trunk_block<Lanes> b(table, lanes);
     auto* const words = reinterpret_cast<std::uint32_t*>(b.shared + table.mark_at);

@@ -11,7 +11,7 @@ namespace saddle::cuda {
     return columns % 32 == 16 ? c ^ (k / 2 % 2 * 8) : c;
 }
 
-/// As convolve, inputs a multiple of 8, weights swizzled: rows of a product are pixels × lanes, 16 to a tile, columns output channels. A
+/// As convolve, weights swizzled: rows of a product are pixels × lanes, 16 to a tile, columns output channels. A
 /// warp has Parts · 8 channels of one tile. Backward with a stride, a tile's pixels are those that the same taps reach.
 template <int Parts, class Store>
 __device__ void convolve_tensor(const convolution_shape& s, const float* x, const float* weights, int lanes, const Store& store) {
@@ -52,8 +52,9 @@ __device__ void convolve_tensor(const convolution_shape& s, const float* x, cons
                         std::uint32_t a[4];
 #pragma unroll
                         for (int e = 0; e < 4; ++e)
-                            a[e] = source[e % 2] >= 0 ? round_to_tf32(x[(k + place + e / 2 * 4) * source_channel + source[e % 2]])
-                                                      : 0u;
+                            a[e] = source[e % 2] >= 0 && k + place + e / 2 * 4 < s.inputs
+                                       ? round_to_tf32(x[(k + place + e / 2 * 4) * source_channel + source[e % 2]])
+                                       : 0u;
 #pragma unroll
                         for (int part = 0; part < Parts; ++part) {
                             const int channel = first_channel + part * 8;
@@ -62,8 +63,8 @@ __device__ void convolve_tensor(const convolution_shape& s, const float* x, cons
 #pragma unroll
                             for (int e = 0; e < 2; ++e) {
                                 const int row = k + place + 4 * e;
-                                b[e] = std::bit_cast<std::uint32_t>(
-                                    w[row * s.columns + swizzled_column(s.columns, row, channel) + group]);
+                                const int at = row * s.columns + swizzled_column(s.columns, row, channel) + group;
+                                b[e] = row < s.inputs ? std::bit_cast<std::uint32_t>(w[at]) : 0u;
                             }
                             multiply_tf32(sum[part], a, b);
                         }
