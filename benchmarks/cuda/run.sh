@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds, tests and measures the CUDA backend, each part under ten minutes:
-#   benchmarks/cuda/run.sh build|test|sanitize|measure|baseline|recipe|table|all [FOLDER]
+#   benchmarks/cuda/run.sh build|test|sanitize|measure|certify|baseline|recipe|table|all [FOLDER]
 # FOLDER (default build/cuda) takes programs and results: results.jsonl, baseline.jsonl, table.txt.
 #   build     compiles the programs with nvcc for SADDLE_CUDA_ARCH (default: the device at hand, else 90), libraries static where they can
 #             be, so that FOLDER can be carried to a machine that has only a driver
 #   test      the backend against the reference on the device; SADDLE_MNIST=DIR compares attack decisions on the MNIST test set
 #   sanitize  compute-sanitizer (memcheck, racecheck) over a part of the tests
 #   measure   attacks (small networks also layer by layer), training steps and single kernels
+#   certify   after measure: the partition of a training set by DeepPoly (SADDLE_MNIST=DIR: of MNIST's, else of generated digits)
 #   baseline  PyTorch's best in the same cases
 #   recipe    SADDLE_MNIST=DIR: the small CNN trained by PGD-40 at epsilon .3 for SADDLE_EPOCHS (default 5) epochs
 #   table     the ratios
@@ -40,6 +41,7 @@ build() {
     compile attacks "$root/benchmarks/cuda/attacks.cu"
     compile training "$root/benchmarks/cuda/training.cu"
     compile kernels "$root/benchmarks/cuda/kernels.cu" -lcublasLt
+    compile certification "$root/benchmarks/cuda/certification.cu" "$root/benchmarks/cuda/certification_host.cpp" -l:libpng.a -l:libz.a
     compile robust_training_cuda "$root"/examples/robust_training_cuda.cu -l:libpng.a -l:libz.a
     compile test_device "$root"/tests/backend/cuda/device/*.cu "$root/tests/backend/cuda/device/main.cpp" \
         -l:liblapack.a -l:libopenblas.a -l:libgfortran.a -l:libquadmath.a -l:libpng.a -l:libz.a
@@ -55,7 +57,7 @@ run_tests() {
 sanitize() {
     for tool in memcheck racecheck; do
         echo "compute-sanitizer --tool $tool"
-        timeout 280 compute-sanitizer --tool $tool --error-exitcode 9 "$folder/test_device" "convolutions on the device agree with the reference,other layers on the device agree with the reference,small networks on the device*" || echo "$tool: status $?"
+        timeout 280 compute-sanitizer --tool $tool --error-exitcode 9 "$folder/test_device" "convolutions on the device agree with the reference,other layers on the device agree with the reference,small networks on the device*,certification on the device*" || echo "$tool: status $?"
     done
 }
 measure() {
@@ -65,6 +67,7 @@ measure() {
     timeout 180 "$folder/attacks" "$folder/results.jsonl"
     timeout 220 "$folder/training" "$folder/results.jsonl"
 }
+certify() { timeout 590 "$folder/certification" "$folder/results.jsonl" ${SADDLE_MNIST:+"$SADDLE_MNIST"}; }
 baseline() {
     rm -f "$folder/baseline.jsonl"
     timeout 590 python3 "$root/benchmarks/cuda/baseline.py" "$folder/baseline.jsonl" --budget "${SADDLE_BASELINE_SECONDS:-540}" \
@@ -78,12 +81,13 @@ recipe() {
 table() { python3 "$root/benchmarks/cuda/table.py" "$folder/results.jsonl" "$folder/baseline.jsonl" | tee "$folder/table.txt"; }
 
 case $part in
-build | sanitize | measure | baseline | recipe | table) "$part" ;;
+build | sanitize | measure | certify | baseline | recipe | table) "$part" ;;
 test) run_tests ;;
 all)
     [ -x "$folder/test_device" ] || build
     run_tests
     measure
+    certify
     baseline
     table
     ;;
