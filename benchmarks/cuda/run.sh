@@ -92,7 +92,7 @@ all)
     table
     ;;
 *)
-    sed -n '2,14p' "$0"
+    sed -n '2,13p' "$0"
     exit 2
     ;;
 esac
