@@ -17,7 +17,7 @@ struct deep_poly {
     lower_slope slope = lower_slope::area;
     concretization bound_at = concretization::all_nodes;
     hidden_bounds hidden = hidden_bounds::rows;
-    std::size_t memory = std::size_t{1} << 30;  ///< bytes that coefficients of one thread may take
+    std::size_t memory = std::size_t{1} << 30;  ///< bytes that coefficients of one thread, or on a device, may take
 
     static constexpr std::string_view name = "DeepPoly";
 
