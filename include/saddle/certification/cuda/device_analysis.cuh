@@ -98,7 +98,18 @@ public:
     device_analysis(const device_analysis&) = delete;  // the substitutions refer to its bounds
     device_analysis& operator=(const device_analysis&) = delete;
 
-    [[nodiscard]] std::size_t bytes_per_lane() const { return bounds_.bytes_per_lane() + classes() * sizeof(double); }
+    /// Bytes that one image takes: its bounds, and the lists of its rows if every value is open.
+    [[nodiscard]] std::size_t bytes_per_lane() const {
+        std::size_t values = classes(), pixels = 0;
+        for (std::size_t i = 0; i < rows_of_.size(); ++i) {
+            if (rows_of_[i] == none) continue;
+            const auto shape = bounds_.network().network()[i].shape;
+            values = std::max(values, shape.size());
+            pixels = std::max(pixels, shape.pixels());
+        }
+        return bounds_.bytes_per_lane() + classes() * sizeof(double) + pixels * sizeof(int) +
+               2 * values * (sizeof(row_entry) + 2 * sizeof(double));
+    }
     void reserve(std::size_t lanes) {
         bounds_.reserve(lanes);
         result_.reserve(lanes, classes());

@@ -72,9 +72,8 @@ private:
         for (std::size_t i = from + 1; i-- > 0;) {
             if (!plan_.reaches(i) || (i == from && plan_.by_weights())) continue;
             const auto& node = network()[i];
-            const bool alone = i != from && !plan_.bypassed(i) && !node.constants_in_reader;
             const bool scales = node.is_activation() || node.kind == scale_shift;
-            const bool take = i == 0 || (alone && where == concretization::all_nodes);
+            const bool take = i == 0 || (where == concretization::all_nodes && plan_.bounds_at(i));
             const bool lines = i > 0 && (i == from ? node.is_activation() : scales || !node.constants_in_reader);
             absorb(i, t, tiles, take, lines, lines && scales, memory);
             if (i > 0) pass_down(i, t, tiles, memory);

@@ -10,7 +10,7 @@ class substitution_plan {
 public:
     /// Rows of single values of node `from`, or (`whole`) rows of any of its values as of one position.
     substitution_plan(const bound_network<double>& network, std::size_t from, bool whole)
-        : network_(&network), from_(from), windows_(from + 1), slabs_(from + 1, 0), offsets_(from + 1, none),
+        : network_(&network), from_(from), whole_(whole), windows_(from + 1), slabs_(from + 1, 0), offsets_(from + 1, none),
           bypass_(from + 1, false) {
         const auto shape = network[from].shape;
         const std::size_t positions = whole ? 1 : shape.pixels();
@@ -36,8 +36,12 @@ public:
     [[nodiscard]] std::size_t positions() const { return windows_[from_].size(); }
     [[nodiscard]] const std::vector<map_window>& windows(std::size_t i) const { return windows_[i]; }
     [[nodiscard]] bool reaches(std::size_t i) const { return slabs_[i] > 0; }
-    /// Whether node i is not all that stands between the rows and the input.
-    [[nodiscard]] bool bypassed(std::size_t i) const { return bypass_[i]; }
+    /// Whether a bound may be taken at node i: it is all that stands between the rows and the input, and what it would give is not known as
+    /// the interval of one value of a convolution.
+    [[nodiscard]] bool bounds_at(std::size_t i) const {
+        const bool known = by_weights() && !whole_ && i == (*network_)[from_].input;
+        return i == 0 || (i != from_ && !known && !bypass_[i] && !(*network_)[i].constants_in_reader);
+    }
     /// Coefficients of one row at node i, and where they stand among the row's `width` values.
     [[nodiscard]] std::size_t slab(std::size_t i) const { return slabs_[i]; }
     [[nodiscard]] std::size_t offset(std::size_t i) const { return offsets_[i]; }
@@ -131,6 +135,7 @@ private:
 
     const bound_network<double>* network_;
     std::size_t from_;
+    bool whole_;
     std::vector<std::vector<map_window>> windows_;  ///< [node][position]
     std::vector<std::size_t> slabs_, offsets_;
     std::vector<bool> bypass_;

@@ -84,13 +84,13 @@ __global__ void list_property(const int* labels, int images, int classes, int co
 
 /// Keeps the tighter of a value's interval and its two rows' bounds. A thread a pair of rows.
 template <class = void>
-__global__ void tighten_values(node_view node, const row_entry* rows, const double* bounds, int pairs, int lanes) {
-    const int i = static_cast<int>(blockIdx.x * 256u + threadIdx.x);
+__global__ void tighten_values(node_view node, const row_entry* rows, const double* bounds, std::size_t pairs, int lanes) {
+    const std::size_t i = blockIdx.x * std::size_t{256} + threadIdx.x;
     if (i >= pairs) return;
-    const auto row = rows[2 * static_cast<std::size_t>(i)];
+    const auto row = rows[2 * i];
     if (row.image < 0) return;
     const std::size_t at = static_cast<std::size_t>(row.plus) * lanes + row.image;
-    const double lower = bounds[2 * static_cast<std::size_t>(i)], upper = -bounds[2 * static_cast<std::size_t>(i) + 1];
+    const double lower = bounds[2 * i], upper = -bounds[2 * i + 1];
     double lo = node.lo[at], hi = node.hi[at];
     if (lower > lo) lo = std::min(round_down<double>(lower), hi);
     if (upper < hi) hi = std::max(round_up<double>(upper), lo);
