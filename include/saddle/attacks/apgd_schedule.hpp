@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/attacks/profile.hpp"
+#include "saddle/core/config.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -17,7 +18,8 @@ struct apgd_schedule {
 
     /// At the first iterate of a run or stage of so many steps, which changed `changed` of the image's `elements`.
     template <class Attack>
-    void begin(const Attack& attack, T loss, double epsilon, double elements, double changed, std::size_t steps) {
+    SADDLE_HOST_DEVICE void begin(const Attack& attack, T loss, double epsilon, double elements, double changed,
+                                  std::size_t steps) {
         checked_loss_ = loss;
         last_loss_ = attack.profile == attack_profile::official ? T(0) : loss;
         since_check_ = increases_ = 0;
@@ -34,7 +36,8 @@ struct apgd_schedule {
     /// Counts the loss of a later iterate, and at the end of a window decides; `best_changed()` counts the elements that the best
     /// iterate changed. True when the run goes back to its best iterate.
     template <class Attack, class Count>
-    [[nodiscard]] bool check(const Attack& attack, T loss, T best_loss, double epsilon, double elements, Count&& best_changed) {
+    [[nodiscard]] SADDLE_HOST_DEVICE bool check(const Attack& attack, T loss, T best_loss, double epsilon, double elements,
+                                                Count&& best_changed) {
         increases_ += loss > last_loss_;
         last_loss_ = loss;
         if (++since_check_ < window_) return false;
@@ -50,7 +53,7 @@ struct apgd_schedule {
 private:
     /// Halves the step where the loss rose too seldom, or where neither step nor best loss changed since the last check.
     template <class Attack>
-    bool check_progress(const Attack& attack, T best_loss) {
+    SADDLE_HOST_DEVICE bool check_progress(const Attack& attack, T best_loss) {
         const bool seldom = static_cast<double>(increases_) <= attack.rho * static_cast<double>(window_);
         const bool stuck = !reduced_ && checked_loss_ >= best_loss;
         reduced_ = seldom || stuck;
@@ -61,7 +64,7 @@ private:
         return reduced_;
     }
     /// How many elements the best iterate changed sets how many move; where they have become fewer, the step starts over.
-    bool check_sparsity(T epsilon, double elements, double now) {
+    SADDLE_HOST_DEVICE bool check_sparsity(T epsilon, double elements, double now) {
         const bool sparser = now < .95 * changed_;
         share = now / elements / 1.5;
         changed_ = now;

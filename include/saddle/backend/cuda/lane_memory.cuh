@@ -50,7 +50,7 @@ private:
         };
         give(s.id, lanes);
         give(s.epsilon, lanes);
-        for (float** each : {&s.step_size, &s.goal, &s.truth, &s.loss}) give(*each, lanes);
+        for (float** each : {&s.step_size, &s.goal, &s.truth, &s.loss, &s.objective}) give(*each, lanes);
         for (std::int32_t** each : {&s.label, &s.target, &s.clean_prediction, &s.adversarial_prediction}) give(*each, lanes);
         for (std::uint32_t** each : {&s.forwards, &s.gradients}) give(*each, lanes);
         for (std::uint8_t** each : {&s.success, &s.usable, &s.done, &s.flawed, &s.take, &s.moves}) give(*each, lanes);

@@ -1,4 +1,5 @@
 #pragma once
+#include "saddle/backend/cuda/apgd.cuh"
 #include "saddle/backend/cuda/attack.cuh"
 #include "saddle/backend/cuda/weights.cuh"
 
@@ -84,20 +85,15 @@ public:
             return false;
         } else {
             if (settings.limited()) return false;
-            using engine = attack_engine<Precision, gradient_attack<Loss, Projection>>;
-            std::lock_guard lock(work_->mutex);
-            auto& kept = work_->engines[std::type_index(typeid(engine))];
-            if (!kept) kept = std::make_shared<engine>(*machine_, input_, classes_, work_->batch.small() != nullptr);
-            auto& runs = *static_cast<engine*>(kept.get());
-            const std::size_t most = runs.most_lanes(attack, result.trace.columns);
-            for (std::size_t first = 0; first < x.size();) {
-                const std::size_t count = share(x.size() - first, most);
-                runs.run(attack, x, y, first, count, settings, result);
-                first += count;
-                if (settings.progress) settings.progress(first, x.size());
-            }
-            return true;
+            return run_engine<attack_engine<Precision, gradient_attack<Loss, Projection>>>(attack, x, y, settings, result);
         }
+    }
+    /// The same for APGD on Linf.
+    template <class Loss>
+    bool run_whole(const apgd_attack<Loss, linf>& attack, const images& x, const labels& y, const run_settings& settings,
+                   attack_result<float>& result) const {
+        using engine = apgd_engine<Precision, Loss>;
+        return engine::takes(attack) && !settings.limited() && run_engine<engine>(attack, x, y, settings, result);
     }
 
 private:
@@ -111,6 +107,24 @@ private:
         std::map<std::type_index, std::shared_ptr<void>> engines;
     };
     static constexpr std::size_t largest_batch = 8192;
+
+    /// Batch by batch through an engine, which is kept.
+    template <class Engine, class Attack>
+    bool run_engine(const Attack& attack, const images& x, const labels& y, const run_settings& settings,
+                    attack_result<float>& result) const {
+        std::lock_guard lock(work_->mutex);
+        auto& kept = work_->engines[std::type_index(typeid(Engine))];
+        if (!kept) kept = std::make_shared<Engine>(*machine_, input_, classes_, work_->batch.small() != nullptr);
+        auto& runs = *static_cast<Engine*>(kept.get());
+        const std::size_t most = runs.most_lanes(attack, result.trace.columns);
+        for (std::size_t first = 0; first < x.size();) {
+            const std::size_t count = share(x.size() - first, most);
+            runs.run(attack, x, y, first, count, settings, result);
+            first += count;
+            if (settings.progress) settings.progress(first, x.size());
+        }
+        return true;
+    }
 
     [[nodiscard]] std::size_t fitting_lanes(std::size_t each) const {
         std::size_t free = 0, total = 0;

@@ -16,6 +16,7 @@ struct lane_state {
     std::int32_t *label = nullptr, *target = nullptr;
     float *goal = nullptr, *truth = nullptr;  ///< target and label as losses want them
     float* loss = nullptr;                    ///< objective of the stored result
+    float* objective = nullptr;               ///< of the last iterate judged
     std::int32_t *clean_prediction = nullptr, *adversarial_prediction = nullptr;
     std::uint32_t *forwards = nullptr, *gradients = nullptr;
     std::uint8_t *success = nullptr, *usable = nullptr, *done = nullptr, *flawed = nullptr;
@@ -112,7 +113,7 @@ struct judgement {
             }
             const loss_input<float> in{logits,    count,      apart, s.goal + l, rules.targets != target_rule::untargeted,
                                        state + l, s.truth + l};
-            const float objective = loss.template evaluate<float>(in, slopes);
+            const float objective = s.objective[l] = loss.template evaluate<float>(in, slopes);
             const auto top = find_top<float>(logits, count, apart);
             const judged_lane lane{rules, s, l, objective, top.valid ? static_cast<std::int32_t>(top.index) : -1};
             if (clean) lane.note_clean();
