@@ -169,22 +169,4 @@ private:
     std::array<double, lanes> decay1_{}, decay2_{};
 };
 
-/// Replaces slopes that are not finite by 0, so that no variable of a lane is lost. Returns the lanes that had any.
-template <class V>
-[[nodiscard]] typename lane_values<V>::mask drop_flawed_slopes(lane_scalar<V>* gradient, std::size_t elements) {
-    using io = lane_values<V>;
-    V flaw(0);
-    for (std::size_t i = 0; i < elements * io::size; i += io::size) {
-        const V slope = io::load(gradient + i);
-        flaw = flaw + (slope - slope);
-    }
-    const auto flawed = !(flaw == V(0));
-    if (any_lane(flawed))
-        for (std::size_t i = 0; i < elements * io::size; i += io::size) {
-            const V slope = io::load(gradient + i);
-            io::store(gradient + i, choose(slope - slope == V(0), slope, V(0)));
-        }
-    return flawed;
-}
-
 }  // namespace saddle

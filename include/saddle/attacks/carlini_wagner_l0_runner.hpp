@@ -79,15 +79,11 @@ private:
         return false;
     }
     void move() {
-        last_backward(this->session_, this->slopes_.data(), gradient_.data());
-        alignas(lane_alignment) T flawed[lanes], weight[lanes];
-        io::store(flawed, choose(drop_flawed_slopes<V>(gradient_.data(), this->elements_), V(1), V(0)));
+        this->differentiate(gradient_.data(), moves_);
+        alignas(lane_alignment) T weight[lanes];
         for (std::size_t l = 0; l < lanes; ++l) {
             weight[l] = static_cast<T>(c_[l]);
-            if (moves_[l] == 0) continue;
-            this->job_->count_gradients(l);
-            this->flawed_[l] = this->flawed_[l] || flawed[l] != 0;
-            if (!solved_[l]) continue;
+            if (moves_[l] == 0 || !solved_[l]) continue;
             freeze(l);
             moves_[l] = T(0);
             solved_[l] = false;

@@ -73,15 +73,9 @@ private:
         return this->job_->running(l);
     }
     void move() {
-        last_backward(this->session_, this->slopes_.data(), gradient_.data());
-        alignas(lane_alignment) T flawed[lanes], weight[lanes];
-        io::store(flawed, choose(drop_flawed_slopes<V>(gradient_.data(), this->elements_), V(1), V(0)));
-        for (std::size_t l = 0; l < lanes; ++l) {
-            weight[l] = static_cast<T>(c_[l]);
-            if (moves_[l] == 0) continue;
-            this->job_->count_gradients(l);
-            this->flawed_[l] = this->flawed_[l] || flawed[l] != 0;
-        }
+        this->differentiate(gradient_.data(), moves_);
+        alignas(lane_alignment) T weight[lanes];
+        for (std::size_t l = 0; l < lanes; ++l) weight[l] = static_cast<T>(c_[l]);
         descent_.step(this->job_->x, gradient_.data(), io::load(weight), excess_distance<V>{io::load(tau_.data())},
                       moves_.data());
     }

@@ -26,13 +26,9 @@ public:
         this->judge(z_.data());
         const loss_input<T> in{this->logits_.data(), this->classes_, lanes, this->goal_.data(), attack_.targeted()};
         io::store(objective_.data(), attack_.loss.template evaluate<V>(in, this->slopes_.data()));
-        bool moves = false;
-        for (std::size_t l = 0; l < lanes; ++l) {
-            moves_[l] = job.running(l) && (this->clean_[l] ? begin(l) : note(l));
-            moves = moves || moves_[l];
-        }
-        this->keep(z_.data());
-        if (moves) move();
+        if (this->decide(
+                z_.data(), moves_, [&](std::size_t l) { return begin(l); }, [&](std::size_t l) { return note(l); }))
+            move();
     }
 
 private:
@@ -57,13 +53,9 @@ private:
         return flow_roughness(search_[l].point(), this->image_, weight, slope_);
     }
     void move() {
-        last_backward(this->session_, this->slopes_.data(), gradient_.data());
-        alignas(lane_alignment) T flawed[lanes];
-        io::store(flawed, choose(drop_flawed_slopes<V>(gradient_.data(), this->elements_), V(1), V(0)));
+        this->differentiate(gradient_.data(), moves_);
         for (std::size_t l = 0; l < lanes; ++l) {
-            if (!moves_[l]) continue;
-            this->job_->count_gradients(l);
-            this->flawed_[l] = this->flawed_[l] || flawed[l] != 0;
+            if (moves_[l] == 0) continue;
             std::fill(slope_.begin(), slope_.end(), 0.);
             flow_slope(this->job_->x, gradient_.data(), l, lanes, search_[l].point(), this->image_, std::span<double>(slope_));
             for (double& s : slope_) s = -s;  // the objective is minus what is minimised
@@ -79,7 +71,7 @@ private:
     std::vector<double> slope_;
     std::vector<lbfgs> search_;
     alignas(lane_alignment) std::array<T, lanes> objective_{};
-    std::array<bool, lanes> moves_{};
+    alignas(lane_alignment) std::array<T, lanes> moves_{};
     std::array<std::size_t, lanes> evaluation_{};
 };
 

@@ -5,6 +5,24 @@
 
 namespace saddle {
 
+/// Replaces slopes that are not finite by 0, so that no variable of a lane is lost. Returns the lanes that had any.
+template <class V>
+[[nodiscard]] typename lane_values<V>::mask drop_flawed_slopes(lane_scalar<V>* gradient, std::size_t elements) {
+    using io = lane_values<V>;
+    V flaw(0);
+    for (std::size_t i = 0; i < elements * io::size; i += io::size) {
+        const V slope = io::load(gradient + i);
+        flaw = flaw + (slope - slope);
+    }
+    const auto flawed = !(flaw == V(0));
+    if (any_lane(flawed))
+        for (std::size_t i = 0; i < elements * io::size; i += io::size) {
+            const V slope = io::load(gradient + i);
+            io::store(gradient + i, choose(slope - slope == V(0), slope, V(0)));
+        }
+    return flawed;
+}
+
 /// What the runners of attacks share that look for the nearest adversarial image: the clean image first, which is the answer where
 /// the model is wrong about it already; then the nearest success so far, judged by the largest logit; the clean image again where
 /// there is none.
@@ -104,6 +122,17 @@ protected:
         }
         keep(z);
         return any;
+    }
+    /// The gradient of the slopes in hand, elements that are not finite made 0 and noted; counted for lanes whose `moves` is not 0.
+    void differentiate(T* gradient, const std::array<T, lanes>& moves) {
+        last_backward(session_, slopes_.data(), gradient);
+        alignas(lane_alignment) T flawed[lanes];
+        io::store(flawed, choose(drop_flawed_slopes<V>(gradient, elements_), V(1), V(0)));
+        for (std::size_t l = 0; l < lanes; ++l) {
+            if (moves[l] == 0) continue;
+            job_->count_gradients(l);
+            flawed_[l] = flawed_[l] || flawed[l] != 0;
+        }
     }
     template <class F>
     void each_running(F&& f) {
