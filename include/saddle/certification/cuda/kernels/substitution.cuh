@@ -100,9 +100,9 @@ __global__ void start_with_ones(node_view node, tile_view tiles, coefficient_vie
     return mine;
 }
 
-/// One pass over a node's coefficients a. With Lines, constants gain Σ a·constant[a < 0] of its lines, and with Change the coefficients
-/// become a·slope[a < 0]; with Ends, `best` keeps the constants before plus the same sum over the ends of its interval. `sums`: most
-/// additions that a bound's constants enter. Blocks: tiles; 64 × sum_parts threads.
+/// One pass over a node's coefficients a. With Lines, constants gain Σ a·constant[a < 0] of its lines, and with Change the
+/// coefficients become a·slope[a < 0]; with Ends, `best` keeps the constants before plus the same sum over the ends of its interval,
+/// each moved outward by `relative` of its magnitude: the rounding of these sums. Blocks: tiles; 64 × sum_parts threads.
 template <bool Lines, bool Change, bool Ends>
 __global__ void __launch_bounds__(bound_lanes* sum_parts)
     absorb_lines(node_view node, tile_view tiles, coefficient_view a, double relative, int lanes) {
