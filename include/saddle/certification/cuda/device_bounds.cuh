@@ -55,7 +55,7 @@ public:
                           views_[i], views_[node.input], rounding_, static_cast<int>(lanes_));
         }
         launch(handle(), bound_values<>, by_value("bounds of a layer", i), views_[i], views_[node.input],
-               views_[node.second == none ? node.input : node.second], rounding_, static_cast<int>(lanes_));
+               views_[node.second == none ? node.input : node.second], rounding_, network_->summands(), static_cast<int>(lanes_));
     }
 
     /// After the last change of node i's interval: its lines, and how many values matter.

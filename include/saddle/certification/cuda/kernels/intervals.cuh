@@ -72,7 +72,7 @@ struct value_bound {
 
 /// The interval of value j of a node that is no convolution, and what rounding can change of it; of a maximum its lines, too.
 __device__ inline value_bound bound_value(const node_view& node, const node_view& in, const node_view& second,
-                                          const rounding_model& rounding, int j, int lanes, int lane) {
+                                          const rounding_model& rounding, std::size_t sums, int j, int lanes, int lane) {
     using enum operation_kind;
     const auto offset = [&](int value) { return static_cast<std::size_t>(value) * lanes + lane; };
     const std::size_t at = offset(j), extra = static_cast<std::size_t>(in.readers);
@@ -121,20 +121,21 @@ __device__ inline value_bound bound_value(const node_view& node, const node_view
             node.highest[at] = hi;
         }
         const double size = std::max(std::abs(lo), std::abs(hi));
-        return {lo, hi, 1.01 * rounding.bounds_sum(static_cast<std::size_t>(node.overlap()) + extra) * size};
+        return {lo, hi, 1.01 * rounding.bounds_sum(static_cast<std::size_t>(node.overlap()) + extra + sums) * size};
     }
     default:  // flatten keeps the order [channel][row][column]
         return {in.lo[at], in.hi[at], 1.01 * rounding.bounds_sum(1 + extra) * magnitude_of(in, at)};
     }
 }
 
-/// bound_value for every value, rounded outward. Blocks: lane tiles, values as rows; 64 × interval_threads threads.
+/// bound_value for every value, rounded outward. `sums`: most additions that a bound's constants enter. Blocks: lane tiles, values as rows; 64 × interval_threads threads.
 template <class = void>
-__global__ void bound_values(node_view node, node_view in, node_view second, rounding_model rounding, int lanes) {
+__global__ void bound_values(node_view node, node_view in, node_view second, rounding_model rounding, std::size_t sums,
+                             int lanes) {
     const int lane = static_cast<int>(blockIdx.x) * bound_lanes + static_cast<int>(threadIdx.x);
     for (int j = static_cast<int>(blockIdx.y) * interval_threads + static_cast<int>(threadIdx.y); j < node.size();
          j += static_cast<int>(gridDim.y) * interval_threads) {
-        const auto found = bound_value(node, in, second, rounding, j, lanes, lane);
+        const auto found = bound_value(node, in, second, rounding, sums, j, lanes, lane);
         const std::size_t at = static_cast<std::size_t>(j) * lanes + lane;
         const bool copies = node.kind == operation_kind::flatten ||
                             (node.kind == operation_kind::activation && node.function == activation_function::relu);
