@@ -49,8 +49,8 @@ private:
 
 namespace saddle::cuda {
 
-/// What certification of a model on the device runs: the model's program in fp32, whatever arithmetic its attacks use, and its network
-/// for bounds in double.
+/// What certification of a model on the device runs: the model's program in fp32, whatever arithmetic its attacks use, and its
+/// network for bounds in double.
 class certified_program {
 public:
     using value_type = float;

@@ -53,7 +53,8 @@ public:
         bounds_.reserve(lanes);
         result_.reserve(lanes, classes());
     }
-    /// Lower bounds of logit[label] - logit[j] for every j, 0 at the label: margins [image][class], of boxes with ends [image][C,H,W].
+    /// Lower bounds of logit[label] - logit[j] for every j, 0 at the label: margins [image][class], of boxes with ends
+    /// [image][C,H,W].
     void margins(const float* lower, const float* upper, const int* labels, std::size_t images, double* margins) {
         const auto& network = bounds_.network().network();
         const auto& last = network.nodes().back();
@@ -79,8 +80,9 @@ private:
     detail::batch_margins result_;
 };
 
-/// DeepPoly on the device: rows of every open value of a layer, of all images of a batch, go back to the input together; the property
-/// as rows of its own. One number per position comes to the host before a layer's rows are pushed back, the margins at the end.
+/// DeepPoly on the device: rows of every open value of a layer, of all images of a batch, go back to the input together; the
+/// property as rows of its own. One number per position comes to the host before a layer's rows are pushed back, the margins at
+/// the end.
 template <>
 class device_analysis<deep_poly> {
 public:

@@ -28,7 +28,8 @@ public:
         lanes_ = lanes;
     }
 
-    /// Starts with the boxes of `images` images, ends [image][C,H,W] on the host, which must stay until the stream is synchronized.
+    /// Starts with the boxes of `images` images, ends [image][C,H,W] on the host, which must stay until the stream is
+    /// synchronized.
     void begin(const float* lower, const float* upper, std::size_t images) {
         images_ = images;
         const std::size_t values = elements() * images, all = elements() * lanes_;

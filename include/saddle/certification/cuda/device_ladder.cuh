@@ -4,8 +4,8 @@
 
 namespace saddle::cuda {
 
-/// A ladder on the device: each domain runs on the images of a batch that those before it left open; a margin is the best of the domains
-/// that were run.
+/// A ladder on the device: each domain runs on the images of a batch that those before it left open; a margin is the best of the
+/// domains that were run.
 template <class... Domains>
     requires(DeviceDomain<Domains>&&...)
 class device_analysis<ladder<Domains...>> {

@@ -6,8 +6,8 @@
 
 namespace saddle::cuda {
 
-/// Pushes rows of one node back to the input, as many tiles of 64 rows at once as memory allows. The batch's form of back_substitution:
-/// the same walk, constants and places where bounds are taken.
+/// Pushes rows of one node back to the input, as many tiles of 64 rows at once as memory allows. The batch's form of
+/// back_substitution: the same walk, constants and places where bounds are taken.
 class device_substitution {
 public:
     device_substitution(const device_bounds& bounds, substitution_plan plan)
@@ -26,7 +26,8 @@ public:
     /// Bytes of coefficients of one tile.
     [[nodiscard]] std::size_t bytes_per_tile() const { return plan_.width() * bound_lanes * sizeof(double); }
 
-    /// Lower bounds of the rows of `count` tiles: bounds [tile][row]. Everything is on the device; `memory` holds at least one tile.
+    /// Lower bounds of the rows of `count` tiles: bounds [tile][row]. Everything is on the device; `memory` holds at least one
+    /// tile.
     void run(const int* positions, const row_entry* rows, std::size_t count, concretization where,
              device_vector<std::byte>& memory, double* constants, double* bounds) {
         const std::size_t most = std::min(memory.size() / bytes_per_tile(), most_tiles);

@@ -36,8 +36,8 @@ public:
     [[nodiscard]] std::size_t positions() const { return windows_[from_].size(); }
     [[nodiscard]] const std::vector<map_window>& windows(std::size_t i) const { return windows_[i]; }
     [[nodiscard]] bool reaches(std::size_t i) const { return slabs_[i] > 0; }
-    /// Whether a bound may be taken at node i: it is all that stands between the rows and the input, and what it would give is not known as
-    /// the interval of one value of a convolution.
+    /// Whether a bound may be taken at node i: it is all that stands between the rows and the input, and what it would give is
+    /// not known as the interval of one value of a convolution.
     [[nodiscard]] bool bounds_at(std::size_t i) const {
         const bool known = by_weights() && !whole_ && i == (*network_)[from_].input;
         return i == 0 || (i != from_ && !known && !bypass_[i] && !(*network_)[i].constants_in_reader);

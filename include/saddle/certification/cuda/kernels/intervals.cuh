@@ -128,7 +128,8 @@ __device__ inline value_bound bound_value(const node_view& node, const node_view
     }
 }
 
-/// bound_value for every value, rounded outward. `sums`: most additions that a bound's constants enter. Blocks: lane tiles, values as rows; 64 × interval_threads threads.
+/// bound_value for every value, rounded outward. `sums`: most additions that a bound's constants enter. Blocks: lane tiles,
+/// values as rows; 64 × interval_threads threads.
 template <class = void>
 __global__ void bound_values(node_view node, node_view in, node_view second, rounding_model rounding, std::size_t sums,
                              int lanes) {

@@ -3,9 +3,9 @@
 
 namespace saddle::cuda {
 
-/// Lower bounds of logit[label] - logit[j] from intervals, margins [image][class]: the difference folded into a last layer that is linear
-/// (its weights over the whole input `x`), else of the ends of the logits `last`: interval_margins of box.hpp. Blocks: lane tiles,
-/// classes as rows; 64 threads.
+/// Lower bounds of logit[label] - logit[j] from intervals, margins [image][class]: the difference folded into a last layer that
+/// is linear (its weights over the whole input `x`), else of the ends of the logits `last`: interval_margins of box.hpp. Blocks:
+/// lane tiles, classes as rows; 64 threads.
 template <class = void>
 __global__ void interval_margins(node_view last, node_view x, bool fold, rounding_model rounding, const int* labels, int images,
                                  int lanes, double* margins) {
@@ -17,8 +17,8 @@ __global__ void interval_margins(node_view last, node_view x, bool fold, roundin
         if (j == label) {
             margin = 0;
         } else if (!fold) {
-            margin =
-                last.lo[static_cast<std::size_t>(label) * lanes + lane] - last.hi[static_cast<std::size_t>(j) * lanes + lane];
+            margin = round_down<double>(last.lo[static_cast<std::size_t>(label) * lanes + lane] -
+                                        last.hi[static_cast<std::size_t>(j) * lanes + lane]);
         } else {
             double sum = 0, size = 0;
             const double* w = last.forward_weights;

@@ -25,8 +25,8 @@ struct node_view {
     int readers = 0;  ///< nodes whose coefficients meet in it; 0 where there is one only
     double slope = 0, share = 0;
     const double* forward_weights = nullptr;  ///< [tap][input channel][output channel], forward_columns a row
-    /// [tap group][output channel][column]: the inputs of a stride's square of positions, which the same outputs read; stride-many taps
-    /// along each side are a group. Zeros where the kernel ends.
+    /// [tap group][output channel][column]: the inputs of a stride's square of positions, which the same outputs read;
+    /// stride-many taps along each side are a group. Zeros where the kernel ends.
     const double* backward_weights = nullptr;
     int forward_columns = 0, columns = 0, padded_columns = 0;
     const double *scale = nullptr, *shift = nullptr;        ///< per channel; null: none

@@ -4,7 +4,8 @@
 /// Which values deserve rows, and the lists of rows: by position, then image, then channel, a tile of 64 rows at one position.
 namespace saddle::cuda {
 
-/// A row: a lower bound of value[plus] - value[minus] of one node for one image; -1: none. Values are numbers [channel][row][column].
+/// A row: a lower bound of value[plus] - value[minus] of one node for one image; -1: none. Values are numbers
+/// [channel][row][column].
 struct row_entry {
     int image, plus, minus;
 };

@@ -101,8 +101,9 @@ __global__ void start_with_ones(node_view node, tile_view tiles, coefficient_vie
 }
 
 /// One pass over a node's coefficients a. With Lines, constants gain Σ a·constant[a < 0] of its lines, and with Change the
-/// coefficients become a·slope[a < 0]; with Ends, `best` keeps the constants before plus the same sum over the ends of its interval,
-/// each moved outward by `relative` of its magnitude: the rounding of these sums. Blocks: tiles; 64 × sum_parts threads.
+/// coefficients become a·slope[a < 0]; with Ends, `best` keeps the constants before plus the same sum over the ends of its
+/// interval, each moved outward by `relative` of its magnitude: the rounding of these sums. Blocks: tiles; 64 × sum_parts
+/// threads.
 template <bool Lines, bool Change, bool Ends>
 __global__ void __launch_bounds__(bound_lanes* sum_parts)
     absorb_lines(node_view node, tile_view tiles, coefficient_view a, double relative, int lanes) {
@@ -169,8 +170,9 @@ __global__ void __launch_bounds__(bound_lanes* sum_parts)
     if (threadIdx.y == 0) tiles.constants[i] += sum;
 }
 
-/// Hands coefficients on to the inputs: unchanged (a sum, a flatten, an activation whose input has other readers), shared out by an
-/// average, or as a maximum's lines say. Blocks: tiles × cells of the largest window of the input; 64 × substitution_threads threads.
+/// Hands coefficients on to the inputs: unchanged (a sum, a flatten, an activation whose input has other readers), shared out by
+/// an average, or as a maximum's lines say. Blocks: tiles × cells of the largest window of the input; 64 × substitution_threads
+/// threads.
 template <class = void>
 __global__ void __launch_bounds__(bound_lanes* substitution_threads)
     pass_coefficients(node_view node, node_view in, tile_view tiles, coefficient_view from, coefficient_view to, int cells,

@@ -18,8 +18,9 @@ struct alignas(16) double_pair {
     double at[2];
 };
 
-/// to = (or +=) the coefficients of `node`'s window pushed back through its weights. A block is a group of input positions that the same
-/// outputs read (a stride's square of them) × Tile::columns of its values; taps come in order, output channels inside them.
+/// to = (or +=) the coefficients of `node`'s window pushed back through its weights. A block is a group of input positions that
+/// the same outputs read (a stride's square of them) × Tile::columns of its values; taps come in order, output channels inside
+/// them.
 ///
 /// Blocks: column tiles, groups of the largest window, tiles.
 template <class Tile>
