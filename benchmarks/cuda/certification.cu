@@ -30,7 +30,8 @@ void partition(measure::report& out, const std::string& name, const dataset& dat
     (void)t.fit(data);
     worker_pool pool;
     certification_result found;
-    const auto run = [&] { found = certify<deep_poly>(m, data.x, data.y, linf_box{epsilon}, pool); };
+    const deep_poly domain{.memory = std::size_t{16} << 30};
+    const auto run = [&] { found = certify<deep_poly>(m, data.x, data.y, linf_box{epsilon}, pool, domain); };
     const double seconds = measure::median_seconds(run);
     const auto images = static_cast<double>(data.size());
     const std::string label = text("conv_small ", name, ", ", data.size(), " images of ", data.name);
