@@ -56,7 +56,7 @@ struct apgd_attack {
     struct window_lengths {
         std::size_t first, less, least;
     };
-    [[nodiscard]] window_lengths windows() const {
+    [[nodiscard]] SADDLE_HOST_DEVICE window_lengths windows() const {
         const auto share = [&](double part) {
             return std::max<std::size_t>(static_cast<std::size_t>(part * static_cast<double>(steps)), 1);
         };
