@@ -29,6 +29,23 @@ void check_agreement(const Network& network = {}) {
     CHECK(found.worst() <= tolerance<Precision>);
 }
 
+/// bf16 whose programs have wgmma switched on.
+struct wgmma_backend : backend::cuda_bf16 {
+    template <class T>
+    struct program : backend::cuda_bf16::program<T> {
+        program(const plan& p, std::span<const float> parameters, std::span<const float> buffers)
+            : backend::cuda_bf16::program<T>(p, parameters, buffers) {
+            this->use_wgmma(true);
+        }
+    };
+    template <class T>
+    struct trainer_program : backend::cuda_bf16::trainer_program<T> {
+        trainer_program(const plan& p, worker_pool& pool) : backend::cuda_bf16::trainer_program<T>(p, pool) {
+            this->use_wgmma(true);
+        }
+    };
+};
+
 struct cube {
     template <class Shape>
     using output = Shape;
@@ -95,4 +112,25 @@ TEMPLATE_LIST_TEST_CASE("residuals on the emulated device agree with the referen
     using projected = residual<sequential<conv2d<6, 3, stride<2>, padding<1>>, relu, conv2d<6, 3, padding<1>>>,
                                sequential<conv2d<6, 1, stride<2>>, batch_norm>>;
     check_agreement<TestType, shape<4, 5, 3>, sequential<conv2d<4, 3, padding<1>>, relu, projected, relu>>();
+}
+
+TEST_CASE("networks by wgmma on the emulated device agree with the reference", "[cuda][wgmma]") {
+    const auto used = [] {
+        using kernel = cuda::tuning::wgmma_tile_at<4>::type;
+        return cuda_emulator::shared_limits().count(
+            reinterpret_cast<const void*>(&cuda::implicit_gemm_wgmma<kernel, cuda::bfloat16>));
+    };
+    using body = sequential<batch_norm, relu, conv2d<64, 3, padding<1>, no_bias>>;
+    using network = sequential<conv2d<64, 1>, residual<body>, flatten, linear<5>>;
+    CHECK(compare_with_reference<network, shape<3, 3, 6>, backend::cuda_bf16>(5).worst() <= tolerance<cuda::bf16>);
+    CHECK(used() == 0);  // off from the start
+    CHECK(compare_with_reference<network, shape<3, 3, 6>, wgmma_backend>(5).worst() <= tolerance<cuda::bf16>);
+    CHECK(used() == 1);
+}
+
+TEST_CASE("wgmma for another precision is an error", "[cuda][wgmma]") {
+    const weighted_plan<backend::cuda_tf32, float> m(make_plan<conv2d<4, 1>, shape<3, 2, 2>, backend::cuda_tf32, float>(), 1);
+    auto program = prepare(m);
+    CHECK_THROWS_WITH(program.use_wgmma(true), Catch::Matchers::Contains("bf16"));
+    CHECK_NOTHROW(program.use_wgmma(false));
 }

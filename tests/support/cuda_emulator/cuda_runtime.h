@@ -17,6 +17,7 @@
 #define __host__
 #define __shared__
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __forceinline__ inline
 
 namespace cuda_emulator {
@@ -118,7 +119,7 @@ inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int) {
     *value = what == cudaDevAttrMultiProcessorCount            ? 4
              : what == cudaDevAttrMaxSharedMemoryPerBlockOptin ? static_cast<int>(cuda_emulator::shared_limit)
-             : what == cudaDevAttrComputeCapabilityMajor       ? 8
+             : what == cudaDevAttrComputeCapabilityMajor       ? 9
                                                                : 0;
     return cudaSuccess;
 }

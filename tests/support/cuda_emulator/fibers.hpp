@@ -65,7 +65,7 @@ struct unseen {
 };
 #endif
 
-enum class wait_for { nothing, block, warp };
+enum class wait_for { nothing, block, warp, event };
 
 struct fiber {
     ucontext_t context{};
@@ -80,6 +80,9 @@ struct fiber {
     std::size_t turn = 0;                                    ///< of the warp's exchanges
     std::vector<std::function<void()>> copies;               ///< asynchronous copies not yet committed
     std::vector<std::vector<std::function<void()>>> groups;  ///< committed ones
+    std::vector<std::function<void()>> products;             ///< asynchronous products not yet committed
+    std::vector<std::vector<std::function<void()>>> product_groups;
+    std::function<bool()> event;  ///< what it waits for
 #if defined(__SANITIZE_THREAD__)
     void* sanitizer = nullptr;
 #endif
@@ -144,6 +147,33 @@ public:
 #if defined(__SANITIZE_THREAD__)
         __tsan_acquire(barrier);
 #endif
+    }
+
+    /// Waits until `happened` says so; `object` is what signal orders this thread by.
+    void wait_until(std::function<bool()> happened, const char* place, [[maybe_unused]] void* object) {
+        const unseen internals;
+        fiber& me = *current_;
+        me.event = std::move(happened);
+        me.waits = wait_for::event;
+        me.place = place;
+#if defined(__SANITIZE_THREAD__)
+        __tsan_release(&end_);  // should the block be given up here
+#endif
+        leave(me);
+#if defined(__SANITIZE_THREAD__)
+        __tsan_acquire(object);
+#endif
+    }
+    /// What this thread has done comes before what threads do that have waited for `object`.
+    void signal([[maybe_unused]] void* object) {
+#if defined(__SANITIZE_THREAD__)
+        __tsan_release(object);
+#endif
+    }
+    /// Work of no thread, done as late as it can be: when no thread can go on without it.
+    void later(std::function<void()> work) {
+        const unseen internals;
+        pending_.push_back(std::move(work));
     }
 
     /// Each lane of the warp offers a value and receives all of them.
@@ -268,7 +298,10 @@ private:
             f.turn = 0;
             f.copies.clear();
             f.groups.clear();
+            f.products.clear();
+            f.product_groups.clear();
         }
+        pending_.clear();
 #if defined(__SANITIZE_THREAD__)
         __tsan_release(&start_);
 #endif
@@ -284,10 +317,21 @@ private:
             for (std::size_t i = 0; i < threads; ++i) all_done = all_done && fibers_[i]->done;
             if (all_done) break;
             if (release(threads)) continue;
+            if (!ran && !pending_.empty()) {
+                const auto first = reverse_order ? pending_.end() - 1 : pending_.begin();
+                const auto work = std::move(*first);
+                pending_.erase(first);
+                work();
+                continue;
+            }
             if (!ran) {
                 failure_ = std::make_exception_ptr(kernel_error("threads of a block wait at different barriers"));
                 return abandon(threads);
             }
+        }
+        if (!pending_.empty()) {
+            failure_ = std::make_exception_ptr(kernel_error("a block ended before its asynchronous copies"));
+            return abandon(threads);
         }
 #if defined(__SANITIZE_THREAD__)
         __tsan_acquire(&end_);
@@ -296,6 +340,11 @@ private:
     /// Lets those go on whose barrier is complete.
     bool release(std::size_t threads) {
         bool any = false;
+        for (std::size_t i = 0; i < threads; ++i) {
+            if (fibers_[i]->waits != wait_for::event || !fibers_[i]->event()) continue;
+            fibers_[i]->waits = wait_for::nothing;
+            any = true;
+        }
         for (std::size_t first = 0; first < threads; first += warp_size) {
             const std::size_t last = std::min(first + warp_size, threads);
             std::size_t waiting = 0;
@@ -346,6 +395,7 @@ private:
     const std::function<void()>* kernel_ = nullptr;
     std::vector<std::unique_ptr<fiber>> fibers_, lost_;
     std::vector<exchange> exchanges_;
+    std::vector<std::function<void()>> pending_;
     bool votes_[1024]{};
     fiber* current_ = nullptr;
     std::size_t threads_ = 0;

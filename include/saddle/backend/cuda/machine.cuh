@@ -46,7 +46,8 @@ public:
     machine(const plan& p, bool training, const device_properties& device)
         : list_(make_steps(p, training)), parameters_(p.parameters), buffers_(p.buffers), parameter_count_(p.parameter_count),
           buffer_count_(p.buffer_count), multiprocessors_(static_cast<std::size_t>(device.multiprocessors)),
-          shared_memory_(device.shared_memory), training_(training) {
+          shared_memory_(device.shared_memory), training_(training),
+          wgmma_(tuning::wgmma_by_default && !uniform && has_wgmma(device)) {
         const std::size_t count = list_.steps.size();
         units_.resize(count);
         constants_.assign(count, none);
@@ -81,6 +82,12 @@ public:
     }
     [[nodiscard]] float* shift_of(std::size_t i) const {
         return scale_of(i) + parts_of(list_.tensors[list_.steps[i].op.output].shape.channels, 64) * 64;
+    }
+    /// Whether bf16 convolutions that fit run by implicit_gemm_wgmma. Throws cuda_error where they cannot.
+    void use_wgmma(bool on) {
+        if (on && (uniform || !has_wgmma(read_device())))
+            throw cuda_error("cuda: use_wgmma: only for bf16, on a device of compute capability 9.0, compiled for sm_90a");
+        wgmma_ = on;
     }
     /// Bytes of storage per lane.
     [[nodiscard]] std::size_t storage_size() const { return storage_size_; }
@@ -261,7 +268,7 @@ private:
     std::vector<parameter_info> parameters_;
     std::vector<buffer_info> buffers_;
     std::size_t parameter_count_, buffer_count_, multiprocessors_, shared_memory_, constant_count_ = 0, storage_size_ = 0;
-    bool training_;
+    bool training_, wgmma_;
     std::vector<unit> units_;
     std::vector<std::size_t> constants_, moments_, second_, value_offset_, gradient_offset_;
     std::vector<bool> absorbed_, depends_on_weights_;

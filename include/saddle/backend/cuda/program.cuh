@@ -54,6 +54,14 @@ public:
         return work_->batch.small() != nullptr;
     }
 
+    /// Whether convolutions in bf16 run by warpgroup products where they fit (sm_90a), which they do not from the start; bits may differ.
+    /// Throws cuda_error where the device or the build has none.
+    void use_wgmma(bool on) {
+        std::lock_guard lock(work_->mutex);
+        machine_->use_wgmma(on);
+        work_->engines.clear();
+    }
+
     /// Logits [N][K] of images whose extents have been checked, in batches that fit the device.
     void logits(const images& x, std::span<float> z) const {
         std::lock_guard lock(work_->mutex);

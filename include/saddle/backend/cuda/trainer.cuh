@@ -46,6 +46,9 @@ public:
     /// What stays on the device from step to step.
     [[nodiscard]] device_weights<Precision>& weights() { return weights_; }
 
+    /// As program.use_wgmma.
+    void use_wgmma(bool on) { machine_.use_wgmma(on); }
+
     /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes, and adds
     /// the weight gradient to that of `weights()`. Throws shape_error when x or ids do not fit the plan, out_of_device_memory when
     /// the batch does not fit the device.

@@ -1,0 +1,64 @@
+// The maps of backend/cuda/matrix_layout.cuh against CuTe's. A program of its own: CuTe needs the CUDA toolkit's headers, which the
+// emulator's replace elsewhere.
+#include "saddle/backend/cuda/matrix_layout.cuh"
+#include "support/catch.hpp"
+
+#include <cute/atom/mma_traits_sm90_gmma.hpp>
+#include <cute/tensor.hpp>
+
+using namespace saddle::cuda;
+namespace gmma = cute::SM90::GMMA;
+using bf16 = cute::bfloat16_t;
+
+namespace {
+
+constexpr int depth = 64;
+
+template <int Rows>
+void check_operand() {
+    using namespace cute;
+    // All k of 64 rows first, as copies of boxes leave them.
+    const auto whole = tile_to_shape(gmma::Layout_MN_SW128_Atom<bf16>{}, Shape<Int<Rows>, Int<depth>>{}, Step<_2, _1>{});
+    const auto places = as_position_independent_swizzle_layout(whole);
+    for (int k = 0; k < depth; ++k)
+        for (int row = 0; row < Rows; ++row) {
+            const auto d =
+                operand_descriptor(static_cast<unsigned>(k / 16 * 16) * swizzle_row, depth * swizzle_row, swizzle_atom);
+            CHECK(operand_address(d, static_cast<unsigned>(row), static_cast<unsigned>(k % 16)) ==
+                  static_cast<unsigned>(places(row, k)) * sizeof(bf16));
+        }
+    alignas(1024) static bf16 memory[Rows * depth];
+    const auto tensor = make_tensor(make_smem_ptr(memory), whole);
+    const auto step = local_tile(tensor, Shape<Int<Rows>, _16>{}, make_coord(0, 0));
+    auto expected = gmma::make_gmma_desc<gmma::Major::MN>(step);
+    expected.bitfield.start_address_ = 0x123;
+    if (Rows == 64) expected.bitfield.leading_byte_offset_ = depth * swizzle_row >> 4;  // one row of boxes: not read
+    CHECK(operand_descriptor(0x1230, depth * swizzle_row, swizzle_atom) == static_cast<std::uint64_t>(expected));
+}
+
+template <int Columns>
+void check_accumulator() {
+    const gmma::CLayout_64xN<Columns> layout;
+    for (int thread = 0; thread < 128; ++thread)
+        for (int i = 0; i < Columns / 2; ++i)
+            CHECK(layout(thread, i) == accumulator_row(thread, i) + 64 * accumulator_column(thread, i));
+}
+
+}  // namespace
+
+TEST_CASE("the swizzle is CuTe's Swizzle<3,4,3>") {
+    for (unsigned offset = 0; offset < 8192; ++offset) CHECK(swizzle_128(offset) == cute::Swizzle<3, 4, 3>{}(offset));
+}
+
+TEST_CASE("operands lie and are described as CuTe's MN-major layouts in 128-byte swizzle") {
+    check_operand<64>();
+    check_operand<128>();
+    check_operand<256>();
+}
+
+TEST_CASE("sums lie as CuTe's accumulator layouts") {
+    check_accumulator<64>();
+    check_accumulator<128>();
+    check_accumulator<160>();
+    check_accumulator<256>();
+}
