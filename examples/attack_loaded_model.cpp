@@ -15,8 +15,11 @@
 
 int main(int count, char** arguments) try {
     using namespace saddle;
-    require(count >= 3, "attack_loaded_model", "arguments", "WEIGHTS.safetensors DATA [EPSILON]", text(count - 1, " arguments"));
-    const double epsilon = count > 3 ? std::stod(arguments[3]) : .1;
+    require(count == 3 || count == 4, "attack_loaded_model", "arguments", "WEIGHTS.safetensors DATA [EPSILON]",
+            text(count - 1, " of them"));
+    char* end = nullptr;
+    const double epsilon = count == 4 ? std::strtod(arguments[3], &end) : .1;
+    require(count == 3 || (end != arguments[3] && *end == 0), "attack_loaded_model", "EPSILON", "a number", arguments[count - 1]);
 
     model<networks::conv_small<>, shape<1, 28, 28>, backend::cpu> m;
     (void)load_weights(m, arguments[1]);

@@ -17,9 +17,12 @@ using namespace saddle;
 
 int main(int count, char** arguments) try {
     const auto data = load(count > 1 ? arguments[1] : "generated");
-    const std::size_t wanted = count > 2 ? std::stoul(arguments[2]) : 32;
+    char* end = nullptr;
+    const long images = count > 2 ? std::strtol(arguments[2], &end, 10) : 32;
+    require(images > 0 && (end == nullptr || *end == 0), "attack_gallery", "images", "a whole number > 0",
+            count > 2 ? arguments[2] : "");
+    const auto wanted = static_cast<std::size_t>(images);
     const std::string output = count > 3 ? arguments[3] : "attack_gallery.png";
-    require(wanted > 0, "attack_gallery", "images", "at least 1", wanted);
     worker_pool pool;
 
     model<networks::conv_small<>, shape<1, 28, 28>, backend::cpu> network(1);

@@ -17,12 +17,11 @@ using namespace saddle;
 
 namespace {
 
-/// The plan of the network that was asked for. Throws for unknown names and image sizes.
+/// The plan of the network that was asked for. Throws for unknown image sizes.
 plan chosen_network(const options& o, extents each) {
     const auto with_shape = [&]<class Shape>(Shape) {
-        if (o.network == "conv_small") return make_plan<networks::conv_small<>, Shape, backend_type, float>();
         if (o.network == "small_cnn") return make_plan<networks::small_cnn<>, Shape, backend_type, float>();
-        throw invalid_argument("robust_training: --network; expected conv_small or small_cnn, found " + o.network);
+        return make_plan<networks::conv_small<>, Shape, backend_type, float>();
     };
     if (each == shape<1, 28, 28>::value) return with_shape(shape<1, 28, 28>{});
     require<shape_error>(each == shape<3, 32, 32>::value, "robust_training", "extents of the images", "[1,28,28] or [3,32,32]",
@@ -60,7 +59,9 @@ int main(int count, char** arguments) try {
     std::cout << data.train.name << ": " << data.train.size() << " training and " << data.test.size() << " test images "
               << data.train.x.each() << '\n';
     const auto structure = chosen_network(*o, data.train.x.each());
-    std::filesystem::create_directories(o->output);
+    std::error_code problem;
+    std::filesystem::create_directories(o->output, problem);
+    require(!problem, "robust_training", "--output", "a folder that can be made", text(o->output, " (", problem.message(), ')'));
     announce(*o, data, structure);
 
     const auto natural = train(*o, data.train, structure, false), madry = train(*o, data.train, structure, true);

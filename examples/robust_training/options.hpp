@@ -45,7 +45,8 @@ T number(const char* name, const char* value) {
     T result{};
     const auto* end = value + std::char_traits<char>::length(value);
     const auto [stop, problem] = std::from_chars(value, end, result);
-    saddle::require(problem == std::errc{} && stop == end, "robust_training", saddle::text("--", name), "a number", value);
+    saddle::require(problem == std::errc{} && stop == end, "robust_training", saddle::text("--", name),
+                    std::is_integral_v<T> ? "a whole number >= 0" : "a number", value);
     return result;
 }
 
@@ -108,6 +109,11 @@ inline std::optional<options> read_options(int count, char** arguments) {
     saddle::require(o.steps > 0, "robust_training", "--steps", "at least 1", o.steps);
     saddle::require(o.epochs > 0, "robust_training", "--epochs", "at least 1", o.epochs);
     saddle::require(o.batch_size > 0, "robust_training", "--batch", "at least 1", o.batch_size);
+    saddle::require(o.train > 0, "robust_training", "--train", "at least 1", o.train);
+    saddle::require(o.test > 0, "robust_training", "--test", "at least 1", o.test);
+    saddle::require(!step_size || *step_size > 0, "robust_training", "--step-size", "a number > 0", step_size.value_or(0));
+    saddle::require(o.network == "conv_small" || o.network == "small_cnn", "robust_training", "--network",
+                    "conv_small or small_cnn", o.network);
     o.step_size = step_size.value_or(o.epsilon / 10);
     return o;
 }

@@ -36,7 +36,7 @@ TEST_CASE("validate names the first pixel that is NaN or outside [0,1]", "[data]
 TEST_CASE("validate refuses wrong labels, names and an empty set", "[data]") {
     auto data = sample();
     data.y[1] = 2;
-    CHECK_THROWS_WITH(validate(data), says("label 1") && says("0 to 1") && says("found 2"));
+    CHECK_THROWS_WITH(validate(data), says("label of image 1") && says("0 to 1") && says("found 2"));
     data.y[1] = -1;
     CHECK_THROWS_AS(validate(data), data_error);
     data = sample();

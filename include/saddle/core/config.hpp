@@ -2,6 +2,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#if __cplusplus < 202002L
+#error "saddle: needs C++20: compile with -std=c++20"
+#endif
 #if defined(__FAST_MATH__)
 #error                                                                                                                           \
     "saddle: -ffast-math breaks the library's guarantees (NaN checks, exact projections, same bits for any thread count); compile without it."

@@ -73,7 +73,7 @@ inline void require_valid_labels(const labels& y, std::size_t count, std::size_t
     require<shape_error>(y.size() == count, where, "number of labels", count, y.size());
     for (std::size_t i = 0; i < y.size(); ++i)
         if (y[i] < 0 || static_cast<std::size_t>(y[i]) >= classes)
-            throw data_error(text(where, ": label ", i, "; expected 0 to ", classes - 1, ", found ", y[i]));
+            throw data_error(text(where, ": label of image ", i, "; expected 0 to ", classes - 1, ", found ", y[i]));
 }
 
 }  // namespace saddle

@@ -78,7 +78,7 @@ place_of(tensor_description&& t, std::size_t data_bytes, const std::string& path
     require<io_error>(file.size() >= 8, path, "size of a safetensors file", "at least 8 bytes", file.size());
     std::uint64_t length = 0;
     file.read(std::as_writable_bytes(std::span(&length, 1)));
-    require<io_error>(length <= std::min(header_limit, file.size() - 8), path, "header length",
+    require<io_error>(length <= std::min(header_limit, file.size() - 8), path, "header length of a .safetensors file",
                       text("at most ", std::min(header_limit, file.size() - 8), " bytes"), length);
     std::string header(length, '\0');
     file.read(std::as_writable_bytes(std::span(header)));

@@ -58,7 +58,7 @@ public:
         worker_pool pool(settings_.threads);
         training_programs<Model> programs(model_->structure(), pool);
         start();
-        const auto attached = weights_.attach(programs);
+        [[maybe_unused]] const auto attached = weights_.attach(programs);
         detail::restore(observers_, *this);
         require<io_error>(position_.epoch <= settings_.epochs && position_.step < position_.steps_per_epoch, "trainer",
                           "restored position", text("a step of ", settings_.epochs, " epochs of ", position_.steps_per_epoch),
