@@ -22,6 +22,7 @@ public:
         : network_(network), rounding_(rounding), rule_(rule), convolutions_(network.size()), intervals_(network.size()),
           flat_sources_(network.size()), errors_(network.size()), lines_(network.size()), ends_(network.size()),
           live_(network.size()), pools_(network.size()) {
+        std::size_t sums = 0;  // at most so many terms of one bound are added in double
         for (std::size_t i = 0; i < network.size(); ++i) {
             const auto& node = network[i];
             intervals_[i].lo.resize(node.size());
@@ -33,7 +34,9 @@ public:
             lines_[i].resize(node.size());
             ends_[i].resize(node.size());
             live_[i].assign(node.shape.pixels(), node.shape.channels, [](std::size_t) { return true; });
+            sums += 2 + (node.kind == operation_kind::max_pool ? 2 * node.size() : node.size() / sum_chunk);
         }
+        if (rounding.bounds > 0) chunk_error_ = rounding_model::gamma(sums, 0x1p-53);
     }
 
     /// Starts with the input box [C,H,W].
@@ -213,6 +216,7 @@ private:
     const bound_network<T>& network_;
     rounding_model rounding_;
     lower_slope rule_;
+    double chunk_error_ = 0;
     std::vector<detail::interval_convolution<V, Lines ? 3 : 2>> convolutions_;
     std::vector<node_interval<T>> intervals_;
     std::vector<std::vector<std::uint32_t>> flat_sources_;

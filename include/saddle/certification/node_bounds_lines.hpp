@@ -25,7 +25,7 @@ void node_bounds<V, Lines>::finish(std::size_t i) requires Lines {
 template <class V, bool Lines>
 void node_bounds<V, Lines>::set_ends(std::size_t i) {
     const auto& y = intervals_[i];
-    const double relative = rounding_.bounds_sum(sum_chunk + 8);
+    const double relative = 1.01 * (rounding_.bounds_sum(sum_chunk + 8) + chunk_error_);
     for (std::size_t j = 0; j < y.lo.size(); ++j) {
         const double error = relative * size_of(y, j);
         ends_[i][j].constant[0] = round_down<T>(double{y.lo[j]} - error);
@@ -38,7 +38,7 @@ void node_bounds<V, Lines>::set_activation_lines(std::size_t i) {
     const auto& node = network_[i];
     const auto& x = intervals_[node.input];
     const bool merged = network_[node.input].constants_in_reader;
-    const detail::line_rounding error(rounding_, 1 + readers(node.input));
+    const detail::line_rounding error(rounding_, 1 + readers(node.input), chunk_error_);
     for_each_value(i, [&](std::size_t j, std::size_t c) {
         const auto r = relax<T>(node.function, node.slope, x.lo[j], x.hi[j], rule_, rounding_.program);
         lines_[i][j] =
@@ -49,7 +49,7 @@ void node_bounds<V, Lines>::set_activation_lines(std::size_t i) {
 template <class V, bool Lines>
 void node_bounds<V, Lines>::set_linear_lines(std::size_t i) {
     const auto& node = network_[i];
-    const detail::line_rounding error(rounding_, 0);
+    const detail::line_rounding error(rounding_, 0, chunk_error_);
     for_each_value(i, [&](std::size_t j, std::size_t c) {
         const auto constant = node.constants_in_reader ? detail::value_constant{} : constant_of(i, j, c);
         lines_[i][j] = detail::make_lines<T>({1, 0, 1, 0}, constant, 0, error);
@@ -93,7 +93,8 @@ void node_bounds<V, Lines>::measure_errors(std::size_t i) {
             back = rounding_.bounds_sum(1 + overlap + extra) * size * node.share;
         } else if (node.kind == max_pool || node.kind == flatten) {
             const std::size_t overlap = node.kind == flatten ? 1 : node.backward_terms() / node.shape.channels;
-            back = rounding_.bounds_sum(overlap + extra) * size_of(intervals_[i], j);
+            back =
+                (rounding_.bounds_sum(overlap + extra) + (node.kind == max_pool ? chunk_error_ : 0)) * size_of(intervals_[i], j);
         }
         errors_[i][j] = 1.01 * (program + back);
     }

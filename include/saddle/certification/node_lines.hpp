@@ -28,8 +28,9 @@ struct line_rounding {
     double coefficient = 0;  ///< of a coefficient on its way in: its product, and its sum with those of other readers
     double sum = 0;          ///< of the sums that constants enter
 
-    SADDLE_HOST_DEVICE line_rounding(const rounding_model& rounding, std::size_t additions)
-        : coefficient(rounding.bounds_sum(additions)), sum(rounding.bounds_sum(sum_chunk + 8)) {}
+    /// `chunks`: the relative error of adding chunks up in double.
+    SADDLE_HOST_DEVICE line_rounding(const rounding_model& rounding, std::size_t additions, double chunks = 0)
+        : coefficient(rounding.bounds_sum(additions)), sum(rounding.bounds_sum(sum_chunk + 8) + chunks) {}
 };
 
 /// Lines of a value that passes through `r`: y = f(z), z = linear part + offset ± error, |z| <= largest.
