@@ -62,8 +62,8 @@ TEST_CASE("the fragments of a warpgroup cover each sum of a 64 x N product once"
             }
         CHECK(owners == std::vector<int>(owners.size(), 1));
     }
-    // Figure "WGMMA .m64nNk16 register fragment layout for accumulator matrix D": T0 has (0,0..1), (8,0..1), (0,8..9); T5 starts at
-    // (1,2); T127 ends at row 63.
+    // Figure "WGMMA .m64nNk16 register fragment layout for accumulator matrix D": T0 has (0,0..1), (8,0..1), (0,8..9); T5 starts
+    // at (1,2); T127 ends at row 63.
     CHECK((accumulator_row(0, 2) == 8 && accumulator_column(0, 2) == 0));
     CHECK((accumulator_row(0, 4) == 0 && accumulator_column(0, 5) == 9));
     CHECK((accumulator_row(5, 0) == 1 && accumulator_column(5, 0) == 2));

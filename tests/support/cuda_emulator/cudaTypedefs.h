@@ -1,8 +1,8 @@
 #pragma once
 #include <cuda_runtime.h>
 
-/// Stands where the toolkit's header would: tensor maps of three extents of 16-bit values in 128-byte swizzle, kept in plain numbers, and
-/// the driver's function that makes them, with the conditions that the driver's manual names.
+/// Stands where the toolkit's header would: tensor maps of three extents of 16-bit values in 128-byte swizzle, kept in plain
+/// numbers, and the driver's function that makes them, with the conditions that the driver's manual names.
 
 using cuuint32_t = std::uint32_t;
 using cuuint64_t = std::uint64_t;

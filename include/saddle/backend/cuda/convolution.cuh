@@ -75,8 +75,8 @@ void launch_tile(cudaStream_t stream, const convolution_shape& s, const typename
 
 }  // namespace detail
 
-/// Runs a convolution on tensor cores or, in fp32, by multiply-add. `wgmma`: bf16 layers that fit run by implicit_gemm_wgmma; needs
-/// has_wgmma.
+/// Runs a convolution on tensor cores or, in fp32, by multiply-add. `wgmma`: bf16 layers that fit run by implicit_gemm_wgmma;
+/// needs has_wgmma.
 template <class Precision, class Out>
 void launch_convolution(cudaStream_t stream, const convolution_shape& s, const typename Precision::storage* source,
                         const typename Precision::storage* weights, const epilogue<Out>& e, std::size_t lanes,

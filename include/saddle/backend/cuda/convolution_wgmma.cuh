@@ -6,8 +6,8 @@
 
 namespace saddle::cuda {
 
-/// True when implicit_gemm_wgmma runs here: the current device has compute capability 9.0 and this program has been compiled for sm_90a. Asks
-/// the device.
+/// True when implicit_gemm_wgmma runs here: the current device has compute capability 9.0 and this program has been compiled for
+/// sm_90a. Asks the device.
 [[nodiscard]] inline bool has_wgmma(const device_properties& device) {
     if (device.major != 9 || device.minor != 0) return false;
     const stream order;

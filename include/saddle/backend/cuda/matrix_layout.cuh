@@ -3,8 +3,9 @@
 
 #include <cstdint>
 
-/// Where the matrix instructions of a warpgroup (sm_90a) find and leave what: shared memory in 128-byte swizzle, operand descriptors
-/// and the fragment of sums, as functions of plain numbers (PTX ISA 8.0, "Asynchronous warpgroup level matrix instructions").
+/// Where the matrix instructions of a warpgroup (sm_90a) find and leave what: shared memory in 128-byte swizzle, operand
+/// descriptors and the fragment of sums, as functions of plain numbers (PTX ISA 8.0, "Asynchronous warpgroup level matrix
+/// instructions").
 namespace saddle::cuda {
 
 /// Rows of 128 bytes come in atoms of eight: 1024 bytes, so aligned.

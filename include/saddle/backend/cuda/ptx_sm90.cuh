@@ -3,8 +3,8 @@
 
 #include <cudaTypedefs.h>
 
-/// What only sm_90a can do, one leaf function each: barriers in shared memory, copies of boxes of a tensor, and products of a warpgroup
-/// (128 threads, the first one a multiple of 128). Kernels that call these are empty when compiled for another device.
+/// What only sm_90a can do, one leaf function each: barriers in shared memory, copies of boxes of a tensor, and products of a
+/// warpgroup (128 threads, the first one a multiple of 128). Kernels that call these are empty when compiled for another device.
 namespace saddle::cuda {
 
 /// A barrier in shared memory that counts arrivals and bytes.
@@ -35,8 +35,8 @@ __device__ inline void wait_for_phase(arrival_barrier* b, unsigned parity) {
                      : "memory");
 }
 
-/// Starts the copy of the box at (x,y,z) of a tensor, x contiguous, to shared memory; its bytes arrive at the barrier. Values past
-/// the tensor's end are zeros.
+/// Starts the copy of the box at (x,y,z) of a tensor, x contiguous, to shared memory; its bytes arrive at the barrier. Values
+/// past the tensor's end are zeros.
 __device__ inline void copy_box_async(void* shared, const CUtensorMap* tensor, int x, int y, int z, arrival_barrier* b) {
     asm volatile(
         "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4}], [%5];" ::"r"(

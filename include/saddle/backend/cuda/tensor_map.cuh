@@ -7,8 +7,8 @@
 
 namespace saddle::cuda {
 
-/// How copies address a dense tensor [z][y][x] of bfloat16 by boxes, in 128-byte swizzle; extents and box from x to z, x a multiple of 8
-/// values and its box 64 of them. Throws cuda_error when the driver has no such maps or refuses this one.
+/// How copies address a dense tensor [z][y][x] of bfloat16 by boxes, in 128-byte swizzle; extents and box from x to z, x a
+/// multiple of 8 values and its box 64 of them. Throws cuda_error when the driver has no such maps or refuses this one.
 [[nodiscard]] inline CUtensorMap make_tensor_map(const void* base, std::array<std::size_t, 3> extents,
                                                  std::array<unsigned, 3> box) {
     static const auto encode = [] {

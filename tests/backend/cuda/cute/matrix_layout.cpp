@@ -1,5 +1,5 @@
-// The maps of backend/cuda/matrix_layout.cuh against CuTe's. A program of its own: CuTe needs the CUDA toolkit's headers, which the
-// emulator's replace elsewhere.
+// The maps of backend/cuda/matrix_layout.cuh against CuTe's. A program of its own: CuTe needs the CUDA toolkit's headers, which
+// the emulator's replace elsewhere.
 #include "saddle/backend/cuda/matrix_layout.cuh"
 #include "support/catch.hpp"
 

@@ -5,8 +5,8 @@
 
 namespace saddle::cuda {
 
-/// What a tile of implicit_gemm_wgmma is: Rows lanes × Columns channels, Stages steps of Depth products in shared memory, and how many
-/// blocks a multiprocessor should hold. A warpgroup computes 64 rows; one warp more starts the copies.
+/// What a tile of implicit_gemm_wgmma is: Rows lanes × Columns channels, Stages steps of Depth products in shared memory, and how
+/// many blocks a multiprocessor should hold. A warpgroup computes 64 rows; one warp more starts the copies.
 template <int Rows, int Columns, int Depth, int Stages, int Blocks>
 struct wgmma_tile {
     static constexpr int rows = Rows, columns = Columns, stages = Stages, blocks = Blocks;
@@ -23,9 +23,10 @@ struct wgmma_tile {
 };
 
 /// implicit_gemm in bfloat16 by warpgroup products: the same tensors, tiles, order of blocks and epilogue. `source` maps
-/// [inputs][pixels][lanes], `weights` [taps][inputs][columns], both in boxes of 64 lanes or columns × Tile::depth channels, so that both
-/// operands have the axis that is not summed over as their contiguous one. Channels past the last arrive as zeros. The last warp starts the
-/// copies of a step when every warp is done with the step that last used its place; each warpgroup multiplies 64 lanes with all columns.
+/// [inputs][pixels][lanes], `weights` [taps][inputs][columns], both in boxes of 64 lanes or columns × Tile::depth channels, so
+/// that both operands have the axis that is not summed over as their contiguous one. Channels past the last arrive as zeros. The
+/// last warp starts the copies of a step when every warp is done with the step that last used its place; each warpgroup
+/// multiplies 64 lanes with all columns.
 template <class Tile, class Out>
 __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
     implicit_gemm_wgmma(const __grid_constant__ CUtensorMap source, const __grid_constant__ CUtensorMap weights,

@@ -46,15 +46,16 @@ inline constexpr int convolution_stages = 3, sliced_stages = 2, slices = 4;
     return pixels * channels <= 1024 && products >= 256;
 }
 
-/// The tile that should finish first: whole waves of blocks times the time of one. Every tile gives the same bits.
-[[nodiscard]] inline std::size_t choose_convolution_tile(std::size_t pixels, std::size_t lanes, std::size_t channels,
-                                                         std::size_t multiprocessors, bool sliced) {
-    std::size_t best = convolution_tiles.size() - 1;
+/// The tile of a list, of at most so many rows, that should finish first: whole waves of blocks times the time of one.
+template <std::size_t Count>
+[[nodiscard]] std::size_t quickest_tile(const std::array<convolution_tile, Count>& tiles, std::size_t pixels, std::size_t lanes,
+                                        std::size_t channels, std::size_t multiprocessors, std::size_t most_rows) {
+    std::size_t best = Count - 1;
     double least = -1;
-    for (std::size_t i = 0; i < convolution_tiles.size(); ++i) {
-        const auto& t = convolution_tiles[i];
+    for (std::size_t i = 0; i < Count; ++i) {
+        const auto& t = tiles[i];
         const auto rows = static_cast<std::size_t>(t.rows), columns = static_cast<std::size_t>(t.columns);
-        if (lanes % rows != 0 || (sliced && t.rows > 64)) continue;  // a block has at most 1024 threads
+        if (lanes % rows != 0 || rows > most_rows) continue;
         const std::size_t blocks = pixels * (lanes / rows) * ((channels + columns - 1) / columns);
         const std::size_t waves = (blocks + multiprocessors - 1) / multiprocessors;
         const double time = static_cast<double>(waves * rows * columns) / t.rate;
@@ -64,6 +65,13 @@ inline constexpr int convolution_stages = 3, sliced_stages = 2, slices = 4;
         }
     }
     return best;
+}
+
+/// The tile that should finish first. Every tile gives the same bits.
+[[nodiscard]] inline std::size_t choose_convolution_tile(std::size_t pixels, std::size_t lanes, std::size_t channels,
+                                                         std::size_t multiprocessors, bool sliced) {
+    const std::size_t most_rows = sliced ? 64 : 128;  // a block has at most 1024 threads
+    return quickest_tile(convolution_tiles, pixels, lanes, channels, multiprocessors, most_rows);
 }
 
 /// Parts that a weight gradient's K is split into: by the layer's shape and the batch alone, so that sums keep their order.

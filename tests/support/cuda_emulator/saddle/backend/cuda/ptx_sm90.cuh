@@ -4,8 +4,8 @@
 
 #include <cudaTypedefs.h>
 
-/// The host's version of backend/cuda/ptx_sm90.cuh, found before it by the include path of the tests: barriers as counters, copies of
-/// boxes that arrive as late as they can, products that read shared memory when they are waited for.
+/// The host's version of backend/cuda/ptx_sm90.cuh, found before it by the include path of the tests: barriers as counters,
+/// copies of boxes that arrive as late as they can, products that read shared memory when they are waited for.
 namespace saddle::cuda {
 
 using arrival_barrier = std::uint64_t;
