@@ -1,5 +1,5 @@
-// Examples per second of whole attacks on the device, images and results on the host, and of small networks layer by layer too: attacks
-// FILE.json
+// Examples per second of whole attacks on the device, images and results on the host, of small networks layer by layer too, in
+// bf16 by wgmma too: attacks FILE.json
 #include "report.hpp"
 #include "saddle/attacks/apgd.hpp"
 #include "saddle/attacks/perturb.hpp"
@@ -29,6 +29,10 @@ void attack(measure::report& out, const std::string& name, const plan& structure
                 static_cast<double>(batch) / time, "examples/s");
     };
     row("attack");
+    if (std::is_same_v<Precision, cuda::bf16> && cuda::has_wgmma(cuda::read_device())) {
+        program.use_wgmma(true);
+        row("attack by wgmma");
+    }
     if (!program.fuses_small_network()) return;
     program.fuse_small_networks(false);
     row("attack, layer by layer");

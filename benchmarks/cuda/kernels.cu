@@ -116,7 +116,7 @@ void convolution(measure::report& out, const stream& s, device_clock& clock, std
     for (auto* to : {&x, &y}) copy_values(s.handle(), to->data(), pixels.data(), values, cudaMemcpyHostToDevice);
     s.synchronize();
     const double flops = 2 * products(channels, side, lanes);
-    const auto row = [&](const char* what, double time) {
+    const auto row = [&](const std::string& what, double time) {
         const std::string which = text(Precision::name, ' ', channels, " channels ", side, 'x', side, " batch ", lanes);
         out.row(what, which, flops / time / 1e12, "TFLOP/s");
         out.row(text(what, ", of cuBLASLt"), which, 100 * flops / time / product, "%");
@@ -125,9 +125,14 @@ void convolution(measure::report& out, const stream& s, device_clock& clock, std
         launch_pack<Precision>(s.handle(), weight.data(), nullptr, *shape_of, packed.data());
         epilogue<S> e;
         e.out = y.data();
-        row(shape_of->backward ? "convolution, backward" : "convolution", clock.seconds_of(s, [&] {
-            launch_convolution<Precision, S>(s.handle(), *shape_of, x.data(), packed.data(), e, lanes, multiprocessors);
-        }));
+        for (const bool wgmma : {false, true}) {
+            if (wgmma && (!std::is_same_v<Precision, bf16> || !has_wgmma(read_device()))) continue;
+            row(text(wgmma ? "convolution by wgmma" : "convolution", shape_of->backward ? ", backward" : ""),
+                clock.seconds_of(s, [&] {
+                    launch_convolution<Precision, S>(s.handle(), *shape_of, x.data(), packed.data(), e, lanes, multiprocessors,
+                                                     wgmma);
+                }));
+        }
     }
     row("weight gradient", clock.seconds_of(s, [&] {
         launch_weight_gradient<Precision>(s.handle(), pair.forward, static_cast<const S*>(x.data()),

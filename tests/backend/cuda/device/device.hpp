@@ -11,7 +11,7 @@
 /// The CUDA backend behind plain functions, so that tests compiled without nvcc can compare it with the reference backend.
 namespace device {
 
-enum class arithmetic { fp32, tf32, bf16 };
+enum class arithmetic { fp32, tf32, bf16, bf16_wgmma };
 
 using block_loss = std::function<void(const float*, std::size_t, std::size_t, float*)>;
 
@@ -36,6 +36,7 @@ struct trainer {
 };
 
 [[nodiscard]] bool available();
+[[nodiscard]] bool has_wgmma();
 [[nodiscard]] std::string name();
 
 template <arithmetic A>

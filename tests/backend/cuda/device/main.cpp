@@ -79,6 +79,33 @@ TEST_CASE("whole networks on the device agree with the reference") {
     check_agreement<arithmetic::fp32, shape<3, 32, 32>, networks::preact_resnet18<>>(8);
 }
 
+TEST_CASE("convolutions by wgmma on the device agree with the reference", "[wgmma]") {
+    constexpr auto by_wgmma = arithmetic::bf16_wgmma;
+    check_agreement<by_wgmma, shape<64, 8, 6>, conv2d<64, 3, padding<1>, no_bias>>(128);
+    check_agreement<by_wgmma, shape<64, 5, 5>, conv2d<130, 3, padding<1>>>(64);
+    check_agreement<by_wgmma, shape<128, 6, 6>, conv2d<256, 3, stride<2>, padding<1>, no_bias>>(256);
+    check_agreement<by_wgmma, shape<160, 6, 6>, conv2d<160, 3, padding<1>, no_bias>>(128);
+    check_agreement<by_wgmma, shape<40, 7, 6>, conv2d<72, 1, stride<2>>>(130);
+    check_agreement<by_wgmma, shape<3, 32, 32>, networks::preact_resnet18<>>(8);
+}
+
+TEST_CASE("every run by wgmma gives the same bits, and an image's result does not depend on its batch", "[wgmma]") {
+    using network = sequential<conv2d<64, 3, padding<1>>, relu, conv2d<64, 3, padding<1>>, relu, conv2d<128, 3, stride<2>>, relu,
+                               flatten, linear<10>>;
+    const model<network, shape<1, 28, 28>, backend::cpu> m(1);
+    const auto data = generated_digits(1, 256).test;
+    using program = device::backend<arithmetic::bf16_wgmma>::program<float>;
+    const auto attack = pgd({.epsilon = .1, .step_size = .01, .steps = 5});
+    worker_pool pool(1);
+    const auto run = [&](std::size_t count) {
+        return perturb(attack, program(m.structure(), m.parameters(), m.buffers()), data.x.slice(0, count),
+                       labels(data.y.begin(), data.y.begin() + static_cast<std::ptrdiff_t>(count)), pool);
+    };
+    const auto once = run(256), part = run(64);
+    CHECK(run(256).adversarial == once.adversarial);
+    CHECK(std::equal(part.adversarial.values().begin(), part.adversarial.values().end(), once.adversarial.values().begin()));
+}
+
 TEST_CASE("every run on the device gives the same bits") {
     const model<networks::small_cnn<>, shape<1, 28, 28>, backend::cpu> m(1);
     const auto data = generated_digits(1, 300).test;
@@ -193,5 +220,17 @@ int main(int count, char** arguments) {
         return 77;
     }
     std::cout << "device: " << device::name() << '\n';
-    return Catch::Session().run(count, arguments);
+    Catch::Session session;
+    if (const int status = session.applyCommandLine(count, arguments); status != 0) return status;
+    if (!device::has_wgmma()) {
+        std::cout << "SKIPPED: what needs wgmma; the device or the architectures of this build have none\n";
+        auto& chosen = session.configData().testsOrTags;
+        if (chosen.empty()) chosen.emplace_back();
+        for (auto& tests : chosen) {  // of each alternative
+            for (std::size_t at = tests.find(','); at != std::string::npos; at = tests.find(',', at + 10))
+                tests.insert(at, "~[wgmma]");
+            tests += "~[wgmma]";
+        }
+    }
+    return session.run();
 }
