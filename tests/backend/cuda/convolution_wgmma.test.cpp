@@ -21,7 +21,7 @@ enum class mistake { none, no_wait_for_copy, no_wait_for_products, no_wait_for_p
 template <mistake Mistake>
 __global__ void sum_boxes(const __grid_constant__ CUtensorMap tensor, float* out) {
     unsigned char* const shared = shared_memory<unsigned char>();
-    constexpr unsigned box = 16 * swizzle_row, ones_at = 2048, barriers_at = 4096;
+    constexpr unsigned box = 16 * 128, ones_at = 2048, barriers_at = 4096;
     arrival_barrier* const full = reinterpret_cast<arrival_barrier*>(shared + barriers_at);
     arrival_barrier* const empty = full + 1;
     const int thread = static_cast<int>(threadIdx.x);
@@ -43,8 +43,8 @@ __global__ void sum_boxes(const __grid_constant__ CUtensorMap tensor, float* out
         for (unsigned i = 0; i < 2; ++i) {
             if (Mistake != mistake::no_wait_for_copy || i > 0) wait_for_phase(full, i);
             warpgroup_fence();
-            multiply_warpgroup(sum, operand_descriptor(shared_offset(shared), box, swizzle_atom),
-                               operand_descriptor(shared_offset(shared) + ones_at, box, swizzle_atom));
+            multiply_warpgroup(sum, operand_descriptor(shared_offset(shared), 128, box),
+                               operand_descriptor(shared_offset(shared) + ones_at, 128, box));
             warpgroup_commit();
             if (Mistake != mistake::no_wait_for_products) warpgroup_wait<0>();
             if (thread % 32 == 0) arrive(empty);

@@ -6,49 +6,54 @@
 
 using namespace saddle::cuda;
 
-TEST_CASE("the swizzle permutes the 16-byte pieces of each row of an atom and returns after two turns", "[cuda][layout]") {
-    for (unsigned row = 0; row < 16; ++row) {
-        std::set<unsigned> places;
-        for (unsigned piece = 0; piece < 8; ++piece)
-            for (unsigned byte = 0; byte < 16; ++byte) {
-                const unsigned offset = row * 128 + piece * 16 + byte, to = swizzle_128(offset);
-                CHECK(to == row * 128 + (piece ^ row % 8) * 16 + byte);
-                CHECK(swizzle_128(to) == offset);
-                places.insert(to);
-            }
-        CHECK(places.size() == 128);
-    }
+TEST_CASE("swizzles permute the 16-byte pieces of each row and return after two turns", "[cuda][layout]") {
+    for (const unsigned row : {64u, 128u})
+        for (unsigned at = 0; at < 16; ++at) {
+            std::set<unsigned> places;
+            for (unsigned piece = 0; piece < row / 16; ++piece)
+                for (unsigned byte = 0; byte < 16; ++byte) {
+                    const unsigned offset = at * row + piece * 16 + byte, to = swizzled(offset, row);
+                    // Rows of 128 bytes trade by row % 8, those of 64 bytes in pairs.
+                    CHECK(to == at * row + (piece ^ (row == 128 ? at % 8 : at / 2 % 4)) * 16 + byte);
+                    CHECK(swizzled(to, row) == offset);
+                    places.insert(to);
+                }
+            CHECK(places.size() == row);
+        }
     // Eight rows of one column of pieces, as a product reads them, lie in eight different groups of banks.
-    std::set<unsigned> groups;
-    for (unsigned row = 0; row < 8; ++row) groups.insert(swizzle_128(row * 128) / 16 % 8);
-    CHECK(groups.size() == 8);
+    for (const unsigned row : {64u, 128u}) {
+        std::set<unsigned> groups;
+        for (unsigned at = 0; at < 8; ++at) groups.insert(swizzled(at * row, row) / 16 % 8);
+        CHECK(groups.size() == 8);
+    }
 }
 
 TEST_CASE("the operand descriptor has the fields of the PTX manual", "[cuda][layout]") {
-    constexpr auto d = operand_descriptor(0x2c400, 8192, 1024);
-    static_assert((d & 0x3fff) == 0x2c400 >> 4);
-    static_assert((d >> 16 & 0x3fff) == 8192 >> 4);
-    static_assert((d >> 32 & 0x3fff) == 1024 >> 4);
-    static_assert((d >> 49 & 7) == 0);  // base offset: the atoms are aligned
-    static_assert(d >> 62 == 1);        // 128-byte swizzle
+    constexpr auto d = operand_descriptor(0x2c400, 128, 8192), narrow = operand_descriptor(0x2c400, 64, 2048);
+    static_assert((d & 0x3fff) == 0x2c400 >> 4 && (narrow & 0x3fff) == 0x2c400 >> 4);
+    static_assert((d >> 16 & 0x3fff) == 8192 >> 4 && (narrow >> 16 & 0x3fff) == 2048 >> 4);
+    static_assert((d >> 32 & 0x3fff) == 1024 >> 4 && (narrow >> 32 & 0x3fff) == 512 >> 4);
+    static_assert((d >> 49 & 7) == 0 && (narrow >> 49 & 7) == 0);  // base offset: the atoms are aligned
+    static_assert(d >> 62 == 1 && narrow >> 62 == 2);              // 128-byte and 64-byte swizzle
     constexpr std::uint64_t unused = ~(0x3fffull | 0x3fffull << 16 | 0x3fffull << 32 | 7ull << 49 | 3ull << 62);
-    static_assert((d & unused) == 0);
+    static_assert((d & unused) == 0 && (narrow & unused) == 0);
 }
 
-TEST_CASE("descriptors address each value of an operand once, where a copy in 128-byte swizzle has left it", "[cuda][layout]") {
-    constexpr unsigned depth = 64, box = depth * swizzle_row, base = 3 * 1024;
-    for (const unsigned rows : {64u, 128u, 160u, 256u}) {
-        std::set<unsigned> seen;
-        for (unsigned k = 0; k < depth; ++k)
-            for (unsigned row = 0; row < rows; ++row) {
-                const auto d = operand_descriptor(base + k / 16 * 16 * swizzle_row, box, swizzle_atom);
-                const unsigned at = operand_address(d, row, k % 16);
-                // The box of 64 rows × depth k: row-contiguous, then swizzled.
-                CHECK(at == swizzle_128(base + row / 64 * box + k * swizzle_row + row % 64 * 2));
-                seen.insert(at);
-            }
-        CHECK(seen.size() == rows * depth);
-    }
+TEST_CASE("descriptors address each value of an operand once, where a swizzled copy has left it", "[cuda][layout]") {
+    constexpr unsigned depth = 64, base = 3 * 1024;
+    for (const unsigned row : {64u, 128u})
+        for (const unsigned extent : {64u, 128u, 160u, 256u}) {
+            const unsigned values = row / 2, box = depth * row;
+            if (extent % values != 0) continue;
+            std::set<unsigned> seen;
+            for (unsigned k = 0; k < depth; ++k)
+                for (unsigned m = 0; m < extent; ++m) {
+                    const unsigned at = operand_address(operand_descriptor(base + k / 16 * 16 * row, row, box), m, k % 16);
+                    CHECK(at == swizzled(base + m / values * box + k * row + m % values * 2, row));
+                    seen.insert(at);
+                }
+            CHECK(seen.size() == extent * depth);
+        }
 }
 
 TEST_CASE("the fragments of a warpgroup cover each sum of a 64 x N product once", "[cuda][layout]") {

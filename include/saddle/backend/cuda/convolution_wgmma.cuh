@@ -29,7 +29,7 @@ void launch_wgmma_tile(cudaStream_t stream, const convolution_shape& s, const bf
     const auto from = make_tensor_map(source, {lanes, number(s.source_height) * number(s.source_width), number(s.inputs)},
                                       {tile::box, 1, tile::depth});
     const auto packed =
-        make_tensor_map(weights, {number(s.columns), number(s.inputs), number(s.taps())}, {tile::box, tile::depth, 1});
+        make_tensor_map(weights, {number(s.columns), number(s.inputs), number(s.taps())}, {tile::weight_box, tile::depth, 1});
     launch(stream, implicit_gemm_wgmma<tile, Out>,
            {.operation = s.backward ? "convolution by wgmma, backward" : "convolution by wgmma",
             .blocks = number(s.height) * number(s.width) * (lanes / number(tile::rows)) *

@@ -3,29 +3,30 @@
 
 #include <cstdint>
 
-/// Where the matrix instructions of a warpgroup (sm_90a) find and leave what: shared memory in 128-byte swizzle, operand
-/// descriptors and the fragment of sums, as functions of plain numbers (PTX ISA 8.0, "Asynchronous warpgroup level matrix
+/// Where the matrix instructions of a warpgroup (sm_90a) find and leave what: shared memory in 128-byte or 64-byte swizzle,
+/// operand descriptors and the fragment of sums, as functions of plain numbers (PTX ISA 8.0, "Asynchronous warpgroup level matrix
 /// instructions").
 namespace saddle::cuda {
 
-/// Rows of 128 bytes come in atoms of eight: 1024 bytes, so aligned.
-inline constexpr unsigned swizzle_row = 128, swizzle_atom = 1024;
-
-/// The byte that a copy in 128-byte swizzle writes for byte `offset` of a box: 16-byte piece p of row r is piece p ^ r % 8.
-[[nodiscard]] SADDLE_HOST_DEVICE constexpr unsigned swizzle_128(unsigned offset) { return offset ^ (offset >> 3 & 0x70u); }
-
-/// The descriptor of an operand of 16-bit values whose contiguous axis is not the one summed over ("MN-major"), in 128-byte
-/// swizzle: rows of 64 values, one a k. `address` in shared memory, a multiple of 1024; `leading`: bytes from one 64 values to
-/// the next, `stride`: from eight k to the next eight.
-[[nodiscard]] SADDLE_HOST_DEVICE constexpr std::uint64_t operand_descriptor(unsigned address, unsigned leading, unsigned stride) {
-    constexpr std::uint64_t swizzle_of_128_bytes = 1;
-    return std::uint64_t{(address & 0x3ffffu) >> 4} | std::uint64_t{leading >> 4 & 0x3fffu} << 16 |
-           std::uint64_t{stride >> 4 & 0x3fffu} << 32 | swizzle_of_128_bytes << 62;
+/// The byte that a copy writes for byte `offset` of a box with rows of 128 or 64 bytes, swizzled by as many: 16-byte piece p of a
+/// row trades places with others of the row, by the offset's bits from 128 bytes on. Boxes begin at a multiple of 8 rows.
+[[nodiscard]] SADDLE_HOST_DEVICE constexpr unsigned swizzled(unsigned offset, unsigned row) {
+    return offset ^ (offset >> 3 & (row - 16));
 }
-/// The address in shared memory of value (row,k) of such an operand.
-[[nodiscard]] SADDLE_HOST_DEVICE constexpr unsigned operand_address(std::uint64_t descriptor, unsigned row, unsigned k) {
+
+/// The descriptor of an operand of 16-bit values whose contiguous axis is not the one summed over ("MN-major"): boxes of rows of
+/// 128 or 64 bytes, a row for each k, in the swizzle of as many bytes. `address` in shared memory, a multiple of 8 rows;
+/// `leading`: bytes from one box to the next.
+[[nodiscard]] SADDLE_HOST_DEVICE constexpr std::uint64_t operand_descriptor(unsigned address, unsigned row, unsigned leading) {
+    const std::uint64_t mode = row == 128 ? 1 : 2;
+    return std::uint64_t{(address & 0x3ffffu) >> 4} | std::uint64_t{leading >> 4 & 0x3fffu} << 16 |
+           std::uint64_t{8 * row >> 4} << 32 | mode << 62;
+}
+/// The address in shared memory of value (m,k) of such an operand, m along the rows.
+[[nodiscard]] SADDLE_HOST_DEVICE constexpr unsigned operand_address(std::uint64_t descriptor, unsigned m, unsigned k) {
     const auto field = [&](int first) { return static_cast<unsigned>(descriptor >> first & 0x3fffu) << 4; };
-    return swizzle_128(field(0) + row % 64 * 2 + row / 64 * field(16) + k % 8 * swizzle_row + k / 8 * field(32));
+    const unsigned row = descriptor >> 62 == 1 ? 128 : 64, values = row / 2;
+    return swizzled(field(0) + m % values * 2 + m / values * field(16) + k % 8 * row + k / 8 * field(32), row);
 }
 
 /// Row and column of sum i that a thread of a warpgroup holds of a 64×N product.

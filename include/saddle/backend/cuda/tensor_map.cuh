@@ -7,8 +7,8 @@
 
 namespace saddle::cuda {
 
-/// How copies address a dense tensor [z][y][x] of bfloat16 by boxes, in 128-byte swizzle; extents and box from x to z, x a
-/// multiple of 8 values and its box 64 of them. Throws cuda_error when the driver has no such maps or refuses this one.
+/// How copies address a dense tensor [z][y][x] of bfloat16 by boxes whose rows are swizzled; extents and box from x to z, x a
+/// multiple of 8 values and its box 64 or 32 of them. Throws cuda_error when the driver has no such maps or refuses this one.
 [[nodiscard]] inline CUtensorMap make_tensor_map(const void* base, std::array<std::size_t, 3> extents,
                                                  std::array<unsigned, 3> box) {
     static const auto encode = [] {
@@ -24,9 +24,10 @@ namespace saddle::cuda {
     const std::array<cuuint64_t, 2> stride{2 * extents[0], 2 * extents[0] * extents[1]};
     const std::array<cuuint32_t, 3> each{1, 1, 1};
     CUtensorMap map;
-    const auto status = encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3, const_cast<void*>(base), size.data(), stride.data(),
-                               box.data(), each.data(), CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                               CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    const auto status =
+        encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3, const_cast<void*>(base), size.data(), stride.data(), box.data(),
+               each.data(), CU_TENSOR_MAP_INTERLEAVE_NONE, box[0] == 64 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B,
+               CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
     if (status != CUDA_SUCCESS)
         throw cuda_error(text("cuda: a tensor map of ", extents[2], "x", extents[1], "x", extents[0], " values in boxes of ",
                               box[2], "x", box[1], "x", box[0], ": driver status ", static_cast<int>(status)));

@@ -14,26 +14,26 @@ namespace {
 
 constexpr int depth = 64;
 
-template <int Rows>
+template <int Rows, class Atom>
 void check_operand() {
     using namespace cute;
-    // All k of 64 rows first, as copies of boxes leave them.
-    const auto whole = tile_to_shape(gmma::Layout_MN_SW128_Atom<bf16>{}, Shape<Int<Rows>, Int<depth>>{}, Step<_2, _1>{});
+    // All k of a box first, as copies of boxes leave them.
+    constexpr unsigned row = size<0>(Atom{}) * sizeof(bf16);
+    const auto whole = tile_to_shape(Atom{}, Shape<Int<Rows>, Int<depth>>{}, Step<_2, _1>{});
     const auto places = as_position_independent_swizzle_layout(whole);
     for (int k = 0; k < depth; ++k)
-        for (int row = 0; row < Rows; ++row) {
-            const auto d =
-                operand_descriptor(static_cast<unsigned>(k / 16 * 16) * swizzle_row, depth * swizzle_row, swizzle_atom);
-            CHECK(operand_address(d, static_cast<unsigned>(row), static_cast<unsigned>(k % 16)) ==
-                  static_cast<unsigned>(places(row, k)) * sizeof(bf16));
+        for (int m = 0; m < Rows; ++m) {
+            const auto d = operand_descriptor(static_cast<unsigned>(k / 16 * 16) * row, row, depth * row);
+            CHECK(operand_address(d, static_cast<unsigned>(m), static_cast<unsigned>(k % 16)) ==
+                  static_cast<unsigned>(places(m, k)) * sizeof(bf16));
         }
     alignas(1024) static bf16 memory[Rows * depth];
     const auto tensor = make_tensor(make_smem_ptr(memory), whole);
     const auto step = local_tile(tensor, Shape<Int<Rows>, _16>{}, make_coord(0, 0));
     auto expected = gmma::make_gmma_desc<gmma::Major::MN>(step);
     expected.bitfield.start_address_ = 0x123;
-    if (Rows == 64) expected.bitfield.leading_byte_offset_ = depth * swizzle_row >> 4;  // one row of boxes: not read
-    CHECK(operand_descriptor(0x1230, depth * swizzle_row, swizzle_atom) == static_cast<std::uint64_t>(expected));
+    if (Rows == 64) expected.bitfield.leading_byte_offset_ = depth * row >> 4;  // of one box: not read
+    CHECK(operand_descriptor(0x1230, row, depth * row) == static_cast<std::uint64_t>(expected));
 }
 
 template <int Columns>
@@ -46,14 +46,19 @@ void check_accumulator() {
 
 }  // namespace
 
-TEST_CASE("the swizzle is CuTe's Swizzle<3,4,3>") {
-    for (unsigned offset = 0; offset < 8192; ++offset) CHECK(swizzle_128(offset) == cute::Swizzle<3, 4, 3>{}(offset));
+TEST_CASE("swizzles are CuTe's") {
+    for (unsigned offset = 0; offset < 8192; ++offset) {
+        CHECK(swizzled(offset, 128) == cute::Swizzle<3, 4, 3>{}(offset));
+        CHECK(swizzled(offset, 64) == cute::Swizzle<2, 4, 3>{}(offset));
+    }
 }
 
-TEST_CASE("operands lie and are described as CuTe's MN-major layouts in 128-byte swizzle") {
-    check_operand<64>();
-    check_operand<128>();
-    check_operand<256>();
+TEST_CASE("operands lie and are described as CuTe's MN-major layouts") {
+    using wide = gmma::Layout_MN_SW128_Atom<bf16>;
+    check_operand<64, wide>();
+    check_operand<128, wide>();
+    check_operand<256, wide>();
+    check_operand<160, gmma::Layout_MN_SW64_Atom<bf16>>();
 }
 
 TEST_CASE("sums lie as CuTe's accumulator layouts") {

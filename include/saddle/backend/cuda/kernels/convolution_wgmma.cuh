@@ -10,20 +10,24 @@ namespace saddle::cuda {
 template <int Rows, int Columns, int Depth, int Stages, int Blocks>
 struct wgmma_tile {
     static constexpr int rows = Rows, columns = Columns, stages = Stages, blocks = Blocks;
-    static constexpr int depth = Depth, box = 64;  ///< channels a step; lanes or columns of a box
+    static constexpr int depth = Depth;                             ///< channels a step
+    static constexpr int box = 64;                                  ///< lanes of a box of the source
+    static constexpr int weight_box = Columns % 64 == 0 ? 64 : 32;  ///< columns of a box of the weights
     static constexpr int consumers = Rows / 64 * 128, threads = consumers + 32;
-    static constexpr int source_boxes = Rows / box, weight_boxes = (Columns + box - 1) / box;
-    static constexpr unsigned box_bytes = box * depth * 2, stage_bytes = box_bytes * (source_boxes + weight_boxes);
+    static constexpr int source_boxes = Rows / box, weight_boxes = Columns / weight_box;
+    static constexpr unsigned row_bytes = 2 * box, box_bytes = row_bytes * depth;
+    static constexpr unsigned weight_row_bytes = 2 * weight_box, weight_box_bytes = weight_row_bytes * depth;
+    static constexpr unsigned stage_bytes = box_bytes * source_boxes + weight_box_bytes * weight_boxes;
     static constexpr unsigned sum_bytes = sizeof(float) * Columns * (Rows + 4);
     static constexpr unsigned barriers_at = stage_bytes * Stages > sum_bytes ? stage_bytes* Stages : sum_bytes;
     static constexpr std::size_t shared = barriers_at + 2 * Stages * sizeof(arrival_barrier);
-    static_assert(Rows % 64 == 0 && Columns % 8 == 0 && Columns <= 256 && Depth % 16 == 0,
+    static_assert(Rows % 64 == 0 && Columns % weight_box == 0 && Columns <= 256 && Depth % 16 == 0,
                   "saddle: no tile of a warpgroup's products");
-    static_assert(barriers_at % sizeof(arrival_barrier) == 0 && box_bytes % swizzle_atom == 0);
+    static_assert(barriers_at % sizeof(arrival_barrier) == 0 && box_bytes % 1024 == 0 && weight_box_bytes % 1024 == 0);
 };
 
 /// implicit_gemm in bfloat16 by warpgroup products: the same tensors, tiles, order of blocks and epilogue. `source` maps
-/// [inputs][pixels][lanes], `weights` [taps][inputs][columns], both in boxes of 64 lanes or columns × Tile::depth channels, so
+/// [inputs][pixels][lanes], `weights` [taps][inputs][columns], both in boxes of 64 lanes or of columns × Tile::depth channels, so
 /// that both operands have the axis that is not summed over as their contiguous one. Channels past the last arrive as zeros. The
 /// last warp starts the copies of a step when every warp is done with the step that last used its place; each warpgroup
 /// multiplies 64 lanes with all columns.
@@ -66,8 +70,8 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
                 unsigned char* to = shared + slot * Tile::stage_bytes;
                 for (int i = 0; i < Tile::source_boxes; ++i, to += Tile::box_bytes)
                     copy_box_async(to, &source, first_lane + i * Tile::box, at, channel, full + slot);
-                for (int i = 0; i < Tile::weight_boxes; ++i, to += Tile::box_bytes)
-                    copy_box_async(to, &weights, first_channel + i * Tile::box, channel, tap, full + slot);
+                for (int i = 0; i < Tile::weight_boxes; ++i, to += Tile::weight_box_bytes)
+                    copy_box_async(to, &weights, first_channel + i * Tile::weight_box, channel, tap, full + slot);
             }
         }
     } else if (thread < Tile::consumers) {
@@ -83,8 +87,9 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
             warpgroup_fence();
 #pragma unroll
             for (unsigned k = 0; k < Tile::depth; k += 16)
-                multiply_warpgroup(sum, operand_descriptor(base + at + k * swizzle_row, Tile::box_bytes, swizzle_atom),
-                                   operand_descriptor(right + at + k * swizzle_row, Tile::box_bytes, swizzle_atom));
+                multiply_warpgroup(
+                    sum, operand_descriptor(base + at + k * Tile::row_bytes, Tile::row_bytes, Tile::box_bytes),
+                    operand_descriptor(right + at + k * Tile::weight_row_bytes, Tile::weight_row_bytes, Tile::weight_box_bytes));
             warpgroup_commit();
             warpgroup_wait<1>();
             if (step > 0 && thread % 32 == 0) arrive(empty + (step - 1) % Tile::stages);

@@ -20,7 +20,7 @@ struct wgmma_tile_at<0> {
 };
 template <>
 struct wgmma_tile_at<1> {
-    using type = wgmma_tile<128, 160, 32, 10, 1>;
+    using type = wgmma_tile<128, 160, 32, 12, 1>;
 };
 template <>
 struct wgmma_tile_at<2> {

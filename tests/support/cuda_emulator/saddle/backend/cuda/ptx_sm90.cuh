@@ -86,7 +86,7 @@ inline void copy_box_async(void* shared, const CUtensorMap* tensor, int x, int y
                     }
                     std::uint16_t value = 0;
                     if (inside) std::memcpy(&value, from, 2);
-                    std::memcpy(cuda_emulator::shared_memory + swizzle_128(offset), &value, 2);
+                    std::memcpy(cuda_emulator::shared_memory + swizzled(offset, map.swizzle), &value, 2);
                 }
         auto s = detail::barrier_state::of(b);
         s.bytes -= offset - to;
