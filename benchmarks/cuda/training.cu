@@ -24,10 +24,27 @@ struct stopwatch {
     }
 };
 
-template <class Precision, class Objective>
+/// bf16 whose programs run by wgmma.
+struct cuda_wgmma : backend::cuda_bf16 {
+    template <class T>
+    struct program : backend::cuda_bf16::program<T> {
+        program(const plan& p, std::span<const float> parameters, std::span<const float> buffers)
+            : backend::cuda_bf16::program<T>(p, parameters, buffers) {
+            this->use_wgmma(true);
+        }
+    };
+    template <class T>
+    struct trainer_program : backend::cuda_bf16::trainer_program<T> {
+        trainer_program(const plan& p, worker_pool& pool) : backend::cuda_bf16::trainer_program<T>(p, pool) {
+            this->use_wgmma(true);
+        }
+    };
+};
+
+template <class Backend, class Objective>
 void train(measure::report& out, const std::string& name, const plan& structure, std::size_t batch, const Objective& objective) {
     constexpr std::size_t steps = 5;
-    weighted_plan<backend::basic_cuda<Precision>, float> m(structure, 1);
+    weighted_plan<Backend, float> m(structure, 1);
     dataset data;
     data.name = "random";
     data.x = measure::random_images(batch * steps, structure.input());
@@ -38,7 +55,9 @@ void train(measure::report& out, const std::string& name, const plan& structure,
               trainer_settings{.epochs = 1, .batch_size = batch}, watch);
     t.fit(data);
     std::sort(watch.seconds.begin(), watch.seconds.end());
-    out.row("training step", text(name, ' ', Precision::name, " batch ", batch), watch.seconds[watch.seconds.size() / 2], "s");
+    constexpr bool wgmma = std::is_same_v<Backend, cuda_wgmma>;
+    out.row(wgmma ? "training step by wgmma" : "training step", text(name, " batch ", batch),
+            watch.seconds[watch.seconds.size() / 2], "s");
 }
 
 }  // namespace
@@ -50,10 +69,13 @@ int main(int count, char** arguments) try {
     const plan resnet = make_plan<networks::preact_resnet18<>, picture, backend::cuda, float>();
     const plan wide = make_plan<networks::wrn_34_10<>, picture, backend::cuda, float>();
     const objectives::adversarial madry(pgd({.epsilon = 8. / 255, .step_size = 2. / 255, .steps = 10}));
-    train<cuda::bf16>(out, "preact_resnet18 PGD-10", resnet, 512, madry);
-    train<cuda::bf16>(out, "preact_resnet18 natural", resnet, 512, objectives::natural{});
-    train<cuda::tf32>(out, "preact_resnet18 PGD-10", resnet, 512, madry);
-    train<cuda::bf16>(out, "wrn_34_10 PGD-10", wide, 128, madry);
+    train<backend::cuda_bf16>(out, "preact_resnet18 PGD-10 bf16", resnet, 512, madry);
+    train<backend::cuda_bf16>(out, "preact_resnet18 natural bf16", resnet, 512, objectives::natural{});
+    train<backend::cuda_tf32>(out, "preact_resnet18 PGD-10 tf32", resnet, 512, madry);
+    train<backend::cuda_bf16>(out, "wrn_34_10 PGD-10 bf16", wide, 128, madry);
+    if (!cuda::has_wgmma(cuda::read_device())) return 0;
+    train<cuda_wgmma>(out, "preact_resnet18 PGD-10 bf16", resnet, 512, madry);
+    train<cuda_wgmma>(out, "wrn_34_10 PGD-10 bf16", wide, 128, madry);
     return 0;
 } catch (const std::exception& problem) {
     std::cerr << problem.what() << '\n';
