@@ -1,67 +1,8 @@
 #include "saddle/attacks/apgd.hpp"
-#include "saddle/attacks/perturb.hpp"
-#include "saddle/backend/cpu/cpu.hpp"
-#include "saddle/cuda.cuh"
-#include "saddle/nn/activations.hpp"
-#include "saddle/nn/linear.hpp"
-#include "saddle/nn/model.hpp"
-#include "saddle/nn/sequential.hpp"
-#include "saddle/projections/verify.hpp"
-#include "saddle/testing/random_images.hpp"
-#include "support/catch.hpp"
+#include "same_attack.hpp"
 
 using namespace saddle;
-
-namespace cuda_apgd {
-
-/// The same weights on both backends; tanh rather than ReLU: no kink decides which gradient an iterate has.
-struct both {
-    using network = sequential<conv2d<4, 3>, saddle::tanh, flatten, linear<4>>;
-    model<network, shape<1, 5, 5>, backend::cuda_fp32> device{3};
-    model<network, shape<1, 5, 5>, backend::cpu> host{3};
-    images x = testing::random_images<float>(9, {1, 5, 5});
-    labels y;
-    worker_pool pool{1};
-
-    both() {
-        for (auto& v : x.values()) v = .5f + .5f * v;
-        for (auto& w : device.parameters()) w *= 3;
-        for (auto& w : host.parameters()) w *= 3;
-        y = predict(host, x, pool).classes;
-        y[2] = (y[2] + 1) % 4;  // misclassified from the start
-    }
-};
-
-template <class Attack>
-void check_same(const Attack& attack, const run_settings& settings = {}) {
-    both b;
-    const auto program = prepare(b.device);
-    const auto found = perturb(attack, program, b.x, b.y, b.pool, settings);
-    const auto expected = perturb(attack, b.host, b.x, b.y, b.pool, settings);
-    double worst = 0;
-    for (std::size_t i = 0; i < found.adversarial.values().size(); ++i)
-        worst = std::max(worst, std::abs(static_cast<double>(found.adversarial.values()[i]) - expected.adversarial.values()[i]));
-    CHECK(worst <= 2e-5);
-    CHECK(found.gradients == expected.gradients);
-    CHECK(found.forwards == expected.forwards);
-    CHECK(found.gradient_calls == expected.gradient_calls);
-    CHECK(found.targets == expected.targets);
-    CHECK(found.success == expected.success);
-    CHECK(found.status == expected.status);
-    CHECK(found.clean_predictions == expected.clean_predictions);
-    CHECK(found.adversarial_predictions == expected.adversarial_predictions);
-    CHECK(found.rejected == 0);
-    for (std::size_t i = 0; i < found.loss.size(); ++i)
-        CHECK(found.loss[i] == Approx(expected.loss[i]).epsilon(1e-3).margin(1e-5));
-    CHECK(found.trace.success == expected.trace.success);
-    for (std::size_t i = 0; i < found.trace.loss.size(); ++i)
-        CHECK(found.trace.loss[i] == Approx(expected.trace.loss[i]).epsilon(1e-3).margin(1e-5));
-    CHECK(perturb(attack, program, b.x, b.y, b.pool, settings).adversarial == found.adversarial);
-}
-
-}  // namespace cuda_apgd
-
-using namespace cuda_apgd;
+using namespace saddle::testing;
 
 TEST_CASE("APGD on the emulated device does what it does on the processor", "[cuda]") {
     check_same(apgd({.epsilon = .1, .steps = 12, .seed = 5}));
