@@ -2,6 +2,7 @@
 #include "saddle/attacks/block_job.hpp"
 #include "saddle/attacks/targets.hpp"
 #include "saddle/losses/logit_margin.hpp"
+#include "saddle/projections/wide.hpp"
 
 namespace saddle {
 
