@@ -1,6 +1,7 @@
 #pragma once
 #include "saddle/attacks/point_runner.hpp"
 #include "saddle/projections/linf.hpp"
+#include "saddle/projections/slopes.hpp"
 
 namespace saddle {
 

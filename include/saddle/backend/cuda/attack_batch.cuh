@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/attacks/profile.hpp"
+#include "saddle/attacks/run_settings.hpp"
 #include "saddle/backend/cuda/lane_memory.cuh"
 #include "saddle/backend/cuda/threats.cuh"
 
