@@ -12,7 +12,7 @@ namespace detail {
 
 /// An S-shaped f with f' largest at 0: the gentler end's slope, so that f(z) - slope·z rises on all of [l, u].
 template <class T, class F, class D>
-[[nodiscard]] inline parallel_band band_of_s_shape(double l, double u, F f, D derivative, double error) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline parallel_band band_of_s_shape(double l, double u, F f, D derivative, double error) {
     const double slope = std::max(0., static_cast<double>(round_down<T>(std::min(derivative(l), derivative(u)))));
     return {slope, f(l) - slope * l - error, f(u) - slope * u + error};
 }
@@ -21,10 +21,11 @@ template <class T, class F, class D>
 
 /// The band of an activation on [l, u] (Singh et al. 2018, theorems 3.1 to 3.3: least area for ReLU). The slope is a number of T.
 ///
-/// A leaky ReLU's slope is that of its chord. `unit` is the program's unit roundoff, as for `relax`.
+/// A leaky ReLU's slope is that of its chord. `unit` is the program's unit roundoff, as for `relax`. A function without a relaxation
+/// (bound_network refuses it) is bounded by nothing.
 template <class T>
-[[nodiscard]] inline parallel_band relax_in_parallel(activation_function function, double slope, double l, double u,
-                                                     double unit) {
+[[nodiscard]] SADDLE_HOST_DEVICE inline parallel_band relax_in_parallel(activation_function function, double slope, double l,
+                                                                        double u, double unit) {
     switch (function) {
     case activation_function::relu:
     case activation_function::leaky_relu: {
@@ -49,7 +50,7 @@ template <class T>
             l, u, [](double x) { return std::tanh(x); }, derivative, 8 * unit + (unit > 0) * 1e-14);
     }
     default:
-        throw error("relax_in_parallel: this activation has no relaxation");
+        return {0, -std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
     }
 }
 

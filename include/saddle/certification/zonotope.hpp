@@ -1,7 +1,7 @@
 #pragma once
+#include "saddle/certification/affine_value.hpp"
 #include "saddle/certification/generator_map.hpp"
 #include "saddle/certification/node_bounds.hpp"
-#include "saddle/certification/parallel_band.hpp"
 
 #include <tuple>
 
@@ -63,6 +63,7 @@ public:
 private:
     using map = generator_map<V>;
     using part = typename map::part;
+    using affine_value = detail::affine_value<T>;
     struct state {
         node_interval<T> core;       ///< the form without its generators
         node_interval<T> range;      ///< of the values
@@ -99,22 +100,12 @@ private:
     void start_magnitudes(std::size_t i);
     void add_magnitudes(std::size_t value, const T* coefficients);
     void flush_magnitudes(std::size_t i);
-    /// Stores the constant part centre ± remainder of value j, outward.
-    void set_core(std::size_t i, std::size_t j, double centre, double remainder) {
-        const bool exact = rounding_.bounds == 0;
-        states_[i].core.lo[j] = exact ? static_cast<T>(centre - remainder) : round_down<T>(centre - remainder);
-        states_[i].core.hi[j] = exact ? static_cast<T>(centre + remainder) : round_up<T>(centre + remainder);
+    [[nodiscard]] affine_value value(std::size_t i, std::size_t j) const {
+        return {states_[i].core.lo[j], states_[i].core.hi[j], states_[i].radius[j]};
     }
-    [[nodiscard]] double centre(std::size_t i, std::size_t j) const {
-        return (double{states_[i].core.lo[j]} + double{states_[i].core.hi[j]}) / 2;
-    }
-    [[nodiscard]] double remainder(std::size_t i, std::size_t j) const {
-        return (double{states_[i].core.hi[j]} - double{states_[i].core.lo[j]}) / 2;
-    }
-    /// No value of the form is larger.
-    [[nodiscard]] double size_of(std::size_t i, std::size_t j) const {
-        const auto& core = states_[i].core;
-        return std::max(std::abs(double{core.lo[j]}), std::abs(double{core.hi[j]})) + states_[i].radius[j];
+    void set_value(std::size_t i, std::size_t j, const affine_value& v) {
+        states_[i].core.lo[j] = v.lo, states_[i].core.hi[j] = v.hi;
+        states_[i].radius[j] = v.radius;
     }
 
     const bound_network<T>& network_;

@@ -14,10 +14,8 @@ void zonotope::analysis<V>::through_convolution(std::size_t i) {
     const double relative = 1.01 * (rounding_.program_sum(terms) + rounding_.bounds_sum(terms));
     widened_ = x.core;
     if (relative > 0)
-        for (std::size_t j = 0; j < x.radius.size(); ++j) {
-            widened_.lo[j] = round_down<T>(double{x.core.lo[j]} - relative * x.radius[j]);
-            widened_.hi[j] = round_up<T>(double{x.core.hi[j]} + relative * x.radius[j]);
-        }
+        for (std::size_t j = 0; j < x.radius.size(); ++j)
+            std::tie(widened_.lo[j], widened_.hi[j]) = detail::widened(value(node.input, j), relative);
     convolutions_[i].run(node, in, widened_, rounding_, s.core);
     if (settings_.intersect && s.feeds_relu)
         s.live.assign(node.shape.pixels(), node.shape.channels, [&](std::size_t j) { return bounds_.interval(i).hi[j] > 0; });

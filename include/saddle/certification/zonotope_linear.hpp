@@ -6,16 +6,10 @@ namespace saddle {
 template <class V>
 void zonotope::analysis<V>::through_scale_shift(std::size_t i) {
     const auto& node = network_[i];
-    const std::size_t in = node.input;
-    const double slack = rounding_.bounds > 0 ? 0x1p-50 : 0;
     slope_.assign(node.scale.begin(), node.scale.end());
     for (std::size_t j = 0; j < node.size(); ++j) {
-        const double s = node.scale[j % node.shape.channels], t = node.shift[j % node.shape.channels], size = std::abs(s);
-        const double c = s * centre(in, j), radius = size * states_[in].radius[j];
-        const double error =
-            1.01 * (rounding_.program_sum(2) * (size * size_of(in, j) + std::abs(t)) + rounding_.bounds_sum(1) * radius);
-        set_core(i, j, c + t, size * remainder(in, j) + error + slack * (std::abs(c) + std::abs(t)));
-        states_[i].radius[j] = radius * (1 + rounding_.bounds_sum(2));
+        const double scale = node.scale[j % node.shape.channels], shift = node.shift[j % node.shape.channels];
+        set_value(i, j, detail::scaled(value(node.input, j), scale, shift, rounding_));
     }
     take_generators(i);
     scale_generators(i, true);
@@ -25,13 +19,8 @@ void zonotope::analysis<V>::through_scale_shift(std::size_t i) {
 template <class V>
 void zonotope::analysis<V>::through_add(std::size_t i) {
     const auto& node = network_[i];
-    const double slack = rounding_.bounds > 0 ? 0x1p-50 : 0;
-    for (std::size_t j = 0; j < node.size(); ++j) {
-        const double a = centre(node.input, j), b = centre(node.second, j);
-        const double error = 1.01 * (rounding_.program * (size_of(node.input, j) + size_of(node.second, j)) +
-                                     rounding_.bounds_sum(1) * (states_[node.input].radius[j] + states_[node.second].radius[j]));
-        set_core(i, j, a + b, remainder(node.input, j) + remainder(node.second, j) + error + slack * (std::abs(a) + std::abs(b)));
-    }
+    for (std::size_t j = 0; j < node.size(); ++j)
+        set_value(i, j, detail::added(value(node.input, j), value(node.second, j), rounding_));
     auto& to = states_[i].generators;
     const map* const sides[] = {&states_[node.input].generators, &states_[node.second].generators};
     open(i);
@@ -78,16 +67,12 @@ template <class V>
 void zonotope::analysis<V>::through_average_pool(std::size_t i) {
     const auto& node = network_[i];
     const auto& w = node.window;
-    const std::size_t in = node.input, terms = w.height * w.width + 1;
-    const double share = network_[i].share, slack = rounding_.bounds > 0 ? 0x1p-40 : 0;  // of sums of up to a thousand doubles
+    const std::size_t in = node.input;
     auto& s = states_[i];
     for (std::size_t j = 0; j < node.size(); ++j) {
-        double c = 0, size = 0, radius = 0, rest = 0;
-        bounds_.for_window(i, j, [&](std::size_t k) {
-            c += centre(in, k), size += size_of(in, k), radius += states_[in].radius[k], rest += remainder(in, k);
-        });
-        const double error = 1.01 * (rounding_.program_sum(terms) * size + rounding_.bounds_sum(terms) * radius) + slack * size;
-        set_core(i, j, share * c, share * (rest + error));
+        detail::affine_average sum;
+        bounds_.for_window(i, j, [&](std::size_t k) { sum.add(value(in, k)); });
+        set_value(i, j, sum.result<T>(node.share, w.height * w.width, rounding_));
     }
     const auto& from = states_[in].generators;
     open(i);
@@ -95,7 +80,7 @@ void zonotope::analysis<V>::through_average_pool(std::size_t i) {
         if (reach(i, p)) s.generators.append(p);
     allocate(i);
     start_magnitudes(i);
-    const V factor(static_cast<T>(share));
+    const V factor(static_cast<T>(node.share));
     const part* source = from.parts().data();
     for (const auto& q : s.generators.parts()) {
         while (source->id != q.id) ++source;
@@ -125,11 +110,7 @@ void zonotope::analysis<V>::through_flatten(std::size_t i) {
     auto& s = states_[i];
     const auto& below = states_[node.input];
     const auto move_values = [&](auto&& source_of) {
-        for (std::size_t j = 0; j < node.size(); ++j) {
-            const std::size_t from = source_of(j);
-            s.core.lo[j] = below.core.lo[from], s.core.hi[j] = below.core.hi[from];
-            s.radius[j] = below.radius[from];
-        }
+        for (std::size_t j = 0; j < node.size(); ++j) set_value(i, j, value(node.input, source_of(j)));
     };
     if (in == node.shape) {
         move_values([](std::size_t j) { return j; });

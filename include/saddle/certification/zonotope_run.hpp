@@ -38,9 +38,8 @@ void zonotope::analysis<V>::begin(const Value* lower, const Value* upper) {
             const std::size_t j = p * shape.channels + c, from = c * shape.pixels() + p;
             const double lo = static_cast<double>(lower[from]), hi = static_cast<double>(upper[from]);
             s.range.lo[j] = static_cast<T>(lower[from]), s.range.hi[j] = static_cast<T>(upper[from]);
-            s.core.lo[j] = s.core.hi[j] = static_cast<T>((lo + hi) / 2);
-            if (lo < hi) fresh_[j] = round_up<T>(std::max(hi - double{s.core.lo[j]}, double{s.core.lo[j]} - lo));
-            s.radius[j] = double{fresh_[j]};
+            set_value(0, j, detail::free_value<T>(lo, hi));
+            fresh_[j] = static_cast<T>(s.radius[j]);
         }
     open(0);
     s.generators.append_fresh(fresh_, s.order, next_id_);
@@ -76,7 +75,6 @@ void zonotope::analysis<V>::find_range(std::size_t i) {
     const auto& node = network_[i];
     auto& s = states_[i];
     const auto& x = states_[node.input].range;
-    const bool exact = rounding_.bounds == 0;
     for (std::size_t j = 0; j < node.size(); ++j) {
         double lo = s.range.lo[j], hi = s.range.hi[j];  // of a maximum: there already
         if (settings_.intersect && s.feeds_relu && bounds_.interval(i).hi[j] <= 0) {
@@ -86,11 +84,9 @@ void zonotope::analysis<V>::find_range(std::size_t i) {
         if (node.is_activation()) {
             std::tie(lo, hi) = activation_range(node.function, node.slope, x.lo[j], x.hi[j], rounding_.program);
         } else if (node.kind != operation_kind::max_pool) {
-            lo = double{s.core.lo[j]} - s.radius[j] - rounding_.underflow();
-            hi = double{s.core.hi[j]} + s.radius[j] + rounding_.underflow();
+            std::tie(lo, hi) = detail::interval_of(value(i, j), rounding_);
         }
-        s.range.lo[j] = exact ? static_cast<T>(lo) : round_down<T>(lo);
-        s.range.hi[j] = exact ? static_cast<T>(hi) : round_up<T>(hi);
+        std::tie(s.range.lo[j], s.range.hi[j]) = detail::outward<T>(lo, hi, rounding_);
         if (!settings_.intersect) continue;
         bounds_.tighten(i, j, lo, hi);
         s.range.lo[j] = bounds_.interval(i).lo[j], s.range.hi[j] = bounds_.interval(i).hi[j];
@@ -103,22 +99,12 @@ void zonotope::analysis<V>::through_activation(std::size_t i) {
     const std::size_t in = node.input;
     const auto& x = states_[in].range;
     auto& s = states_[i];
-    const bool smooth = node.function == activation_function::sigmoid || node.function == activation_function::tanh;
-    const double slack = rounding_.bounds > 0 ? 0x1p-50 : 0;
     slope_.resize(node.size());
     fresh_.assign(node.size(), T(0));
     for (std::size_t j = 0; j < node.size(); ++j) {
-        const double l = x.lo[j], u = x.hi[j], radius = states_[in].radius[j];
-        const auto band = relax_in_parallel<T>(node.function, node.slope, l, u, rounding_.program);
-        const bool bends = smooth ? l < u : l < 0 && u > 0, multiplied = band.slope != 0 && band.slope != 1;
-        const double middle = (band.low + band.high) / 2, half = (band.high - band.low) / 2 + slack * (std::abs(l) + std::abs(u));
-        slope_[j] = static_cast<T>(band.slope);
-        const double c = band.slope * centre(in, j), rounded = slack * (std::abs(c) + std::abs(middle));
-        const double rest = band.slope * remainder(in, j) + (band.low == band.high ? 0 : half) +
-                            (multiplied ? 1.01 * rounding_.bounds_sum(1) * band.slope * radius : 0);
-        if (bends) fresh_[j] = round_up<T>(rest);
-        set_core(i, j, c + middle, (bends ? 0 : rest) + rounded);
-        s.radius[j] = (band.slope * radius * (1 + rounding_.bounds_sum(2)) + double{fresh_[j]}) * (1 + slack);
+        const auto y = detail::bent<T>(node.function, node.slope, x.lo[j], x.hi[j], value(in, j), rounding_);
+        set_value(i, j, y.value);
+        slope_[j] = y.slope, fresh_[j] = y.fresh;
     }
     take_generators(i);
     scale_generators(i, false);
@@ -150,12 +136,10 @@ void zonotope::analysis<V>::through_max_pool(std::size_t i) {
         s.range.lo[j] = static_cast<T>(lowest), s.range.hi[j] = static_cast<T>(highest);
         if (lowest >= rest) {
             chosen_[j] = best;
-            s.core.lo[j] = below.core.lo[best], s.core.hi[j] = below.core.hi[best];
-            s.radius[j] = below.radius[best];
+            set_value(i, j, value(node.input, best));
         } else {
-            set_core(i, j, (lowest + highest) / 2, 0);
-            fresh_[j] = round_up<T>((highest - lowest) / 2);
-            s.radius[j] = double{fresh_[j]};
+            set_value(i, j, detail::maximum_of<T>(lowest, highest, rounding_));
+            fresh_[j] = static_cast<T>(s.radius[j]);
         }
     }
     open(i);
@@ -206,7 +190,7 @@ void zonotope::analysis<V>::fold_margins(std::size_t label, double* margin) {
                           column = tap % node.window.width - node.window.padding;  // below 0 wraps
         if (y >= in.height || column >= in.width) continue;
         const std::size_t k = (y * in.width + column) * in.channels + r % in.channels;
-        const double lo = x.core.lo[k], hi = x.core.hi[k], size = size_of(node.input, k), radius = x.radius[k];
+        const double lo = x.core.lo[k], hi = x.core.hi[k], size = value(node.input, k).size(), radius = x.radius[k];
         const T* const w = node.forward_weights.data() + r * columns;
         for (std::size_t j = 0; j < classes; ++j) {
             const double own = w[label], other = w[j], d = own - other;
@@ -243,7 +227,7 @@ void zonotope::analysis<V>::compare_logits(std::size_t label, double* margin) {
         }
     }
     for (std::size_t j = 0; j < classes; ++j) {
-        const double size = size_of(last, label) + size_of(last, j);
+        const double size = value(last, label).size() + value(last, j).size();
         const double form = double{s.core.lo[label]} - double{s.core.hi[j]} - sum[j] - slack * size - rounding_.underflow();
         margin[j] = std::max(form, double{s.range.lo[label]} - double{s.range.hi[j]});
     }
