@@ -13,11 +13,14 @@ using arrival_barrier = std::uint64_t;
 /// An address in shared memory as descriptors have it.
 __device__ inline unsigned shared_offset(const void* p) { return detail::shared_address(p); }
 
-/// One thread makes a barrier of so many arrivals a phase, then publish_barriers, then all threads meet.
+/// One thread makes a barrier of so many arrivals a phase, then publish_barriers, then all threads meet: copies must see it too.
 __device__ inline void make_barrier(arrival_barrier* b, unsigned arrivals) {
     asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(shared_offset(b)), "r"(arrivals) : "memory");
 }
-__device__ inline void publish_barriers() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+__device__ inline void publish_barriers() {
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
 /// Arrives, and lets the phase wait for so many bytes of copies too.
 __device__ inline void arrive_and_expect(arrival_barrier* b, unsigned bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_offset(b)), "r"(bytes) : "memory");
@@ -25,14 +28,23 @@ __device__ inline void arrive_and_expect(arrival_barrier* b, unsigned bytes) {
 __device__ inline void arrive(arrival_barrier* b) {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_offset(b)) : "memory");
 }
-/// Waits for the end of the phase of that parity: 0 for the first, 1 for the second, 0 again for the third.
+/// True when the phase of that parity is over: 0 for the first, 1 for the second, 0 again for the third.
+__device__ inline bool phase_is_over(arrival_barrier* b, unsigned parity) {
+    unsigned over;
+    asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
+                 : "=r"(over)
+                 : "r"(shared_offset(b)), "r"(parity)
+                 : "memory");
+    return over != 0;
+}
+/// Waits for its end. One that does not come within some ten seconds never will: the kernel stops, and the host sees a launch that
+/// failed instead of a device that hangs.
 __device__ inline void wait_for_phase(arrival_barrier* b, unsigned parity) {
-    unsigned done = 0;
-    while (!done)
-        asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
-                     : "=r"(done)
-                     : "r"(shared_offset(b)), "r"(parity)
-                     : "memory");
+    constexpr long long most_cycles = 1ll << 34;
+    if (phase_is_over(b, parity)) return;
+    const long long begun = clock64();
+    while (!phase_is_over(b, parity))
+        if (clock64() - begun > most_cycles) __trap();
 }
 
 /// Starts the copy of the box at (x,y,z) of a tensor, x contiguous, to shared memory; its bytes arrive at the barrier. Values
