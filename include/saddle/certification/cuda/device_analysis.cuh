@@ -2,6 +2,7 @@
 #include "saddle/certification/box.hpp"
 #include "saddle/certification/cuda/device_substitution.cuh"
 #include "saddle/certification/cuda/kernels/margins.cuh"
+#include "saddle/certification/cuda/row_list.cuh"
 
 namespace saddle::cuda {
 
@@ -152,10 +153,9 @@ private:
     }
     /// Room for the rows of `tiles` tiles and for their coefficients, as far as memory allows.
     void make_room(std::size_t tiles, std::size_t bytes_per_tile) {
-        rows_.reserve(tiles * bound_lanes);
+        list_.reserve(tiles);
         constants_.reserve(tiles * bound_lanes);
         row_bounds_.reserve(tiles * bound_lanes);
-        positions_.reserve(tiles);
         coefficients_.reserve(std::min(tiles, settings_.memory / bytes_per_tile) * bytes_per_tile);
         tiles_done_ += tiles;
     }
@@ -163,61 +163,34 @@ private:
     void refine(std::size_t i) {
         const auto& node = bounds_.view(i);
         auto& substitution = *substitutions_[rows_of_[i]];
-        const std::size_t positions = static_cast<std::size_t>(node.pixels()), lanes = bounds_.lanes();
-        const int images = static_cast<int>(bounds_.images()), lane_count = static_cast<int>(lanes);
-        const bool kink = readings_[i] == reading::piecewise;
-        counts_.reserve(positions * lanes);
-        totals_.reserve(positions);
-        first_tiles_.reserve(positions);
-        const launch_config by_position{.operation = "open values",
-                                        .blocks = lanes / bound_lanes,
-                                        .threads = bound_lanes,
-                                        .rows = std::min<std::size_t>(positions, 65535)};
-        launch(stream(), count_open<>, by_position, node, kink, images, lane_count, counts_.data());
-        launch(
-            stream(), sum_open<>,
-            {.operation = "places of rows", .blocks = positions, .threads = scan_threads, .shared = sizeof(int) * scan_threads},
-            lane_count, counts_.data(), totals_.data());
-        host_totals_.resize(positions);
-        copy_values(stream(), host_totals_.data(), totals_.data(), positions, cudaMemcpyDeviceToHost);
-        bounds_.order().synchronize();
-
-        host_first_.resize(positions);
-        host_positions_.clear();
-        for (std::size_t p = 0; p < positions; ++p) {
-            host_first_[p] = static_cast<int>(host_positions_.size());
-            host_positions_.insert(host_positions_.end(), parts_of(2 * static_cast<std::size_t>(host_totals_[p]), bound_lanes),
-                                   static_cast<int>(p));
-        }
-        const std::size_t tiles = host_positions_.size();
+        const open_interval open{node.lo, node.hi, readings_[i] == reading::piecewise};
+        list_.count(bounds_, i, open);
+        for (std::uint32_t p = 0; p < static_cast<std::uint32_t>(node.pixels()); ++p) list_.place(std::array{p}, p);
+        const std::size_t tiles = list_.tiles();
         if (tiles == 0) return;
         make_room(tiles, substitution.bytes_per_tile());
-        copy_values(stream(), positions_.data(), host_positions_.data(), tiles, cudaMemcpyHostToDevice);
-        copy_values(stream(), first_tiles_.data(), host_first_.data(), positions, cudaMemcpyHostToDevice);
-        check(cudaMemsetAsync(rows_.data(), 0xff, tiles * bound_lanes * sizeof(row_entry), stream()), "clearing rows");
-        launch(stream(), list_rows<>, by_position, node, kink, images, lane_count, static_cast<const int*>(counts_.data()),
-               static_cast<const int*>(first_tiles_.data()), rows_.data());
-        substitution.run(positions_.data(), rows_.data(), tiles, settings_.bound_at, coefficients_, constants_.data(),
+        list_.write(bounds_, i, open);
+        substitution.run(list_.positions(), list_.rows(), tiles, settings_.bound_at, coefficients_, constants_.data(),
                          row_bounds_.data());
         const std::size_t pairs = tiles * bound_lanes / 2;
         launch(stream(), tighten_values<>, {.operation = "tightening a layer", .blocks = parts_of(pairs, 256)}, node,
-               static_cast<const row_entry*>(rows_.data()), static_cast<const double*>(row_bounds_.data()),
-               static_cast<int>(pairs), lane_count);
+               static_cast<const row_entry*>(list_.rows()), static_cast<const double*>(row_bounds_.data()), pairs,
+               static_cast<int>(bounds_.lanes()));
     }
     /// Substitutes logit[label] - logit[other] back.
     void prove(std::size_t images) {
         auto& substitution = *substitutions_[property_];
         const std::size_t rows = images * (classes() - 1), tiles = parts_of(rows, bound_lanes);
         make_room(tiles, substitution.bytes_per_tile());
-        check(cudaMemsetAsync(positions_.data(), 0, tiles * sizeof(int), stream()), "clearing positions");
+        check(cudaMemsetAsync(list_.positions(), 0, tiles * sizeof(int), stream()), "clearing positions");
         const auto by_row = [&](std::string_view name, std::size_t count) {
             return launch_config{.operation = name, .blocks = parts_of(count, 256)};
         };
         launch(stream(), list_property<>, by_row("rows of the property", tiles * bound_lanes), result_.labels(),
-               static_cast<int>(images), static_cast<int>(classes()), static_cast<int>(tiles * bound_lanes), rows_.data());
-        substitution.run(positions_.data(), rows_.data(), tiles, settings_.bound_at, coefficients_, constants_.data(),
+               static_cast<int>(images), static_cast<int>(classes()), static_cast<int>(tiles * bound_lanes), list_.rows());
+        substitution.run(list_.positions(), list_.rows(), tiles, settings_.bound_at, coefficients_, constants_.data(),
                          row_bounds_.data());
-        launch(stream(), store_margins<>, by_row("margins", rows), static_cast<const row_entry*>(rows_.data()),
+        launch(stream(), store_margins<>, by_row("margins", rows), static_cast<const row_entry*>(list_.rows()),
                static_cast<const double*>(row_bounds_.data()), static_cast<int>(rows), static_cast<int>(classes()),
                result_.margins());
     }
@@ -229,11 +202,9 @@ private:
     std::vector<std::unique_ptr<device_substitution>> substitutions_;
     std::vector<std::size_t> rows_of_;  ///< of each node, its place among the substitutions
     std::size_t property_ = none, tiles_done_ = 0;
-    device_vector<int> counts_, totals_, first_tiles_, positions_;
-    device_vector<row_entry> rows_;
+    row_list list_;
     device_vector<double> constants_, row_bounds_;
     device_vector<std::byte> coefficients_;
-    std::vector<int> host_totals_, host_first_, host_positions_;
 };
 
 }  // namespace saddle::cuda

@@ -21,17 +21,18 @@ public:
     }
     /// Makes room for batches of up to `lanes` images, a multiple of 64. Throws out_of_device_memory.
     void reserve(std::size_t lanes) {
-        if (lanes <= lanes_) return;
+        if (lanes <= room_) return;
         reserve_lanes(memory_, lanes, bytes_per_lane(), "bounds of a batch on the device");
         staging_.reserve(4 * elements() * lanes);
-        carve(memory_.data(), lanes, views_);
-        lanes_ = lanes;
+        room_ = lanes;
     }
 
     /// Starts with the boxes of `images` images, ends [image][C,H,W] on the host, which must stay until the stream is
     /// synchronized.
     void begin(const float* lower, const float* upper, std::size_t images) {
         images_ = images;
+        lanes_ = padded_lanes(images);
+        carve(memory_.data(), lanes_, views_);
         const std::size_t values = elements() * images, all = elements() * lanes_;
         const float* ends[2] = {lower, upper};
         float* const by_image = staging_.data();
@@ -88,16 +89,12 @@ public:
     [[nodiscard]] const device_network& network() const { return *network_; }
     [[nodiscard]] const rounding_model& rounding() const { return rounding_; }
     [[nodiscard]] const node_view& view(std::size_t i) const { return views_[i]; }
+    /// Lanes of the present batch.
     [[nodiscard]] std::size_t lanes() const { return lanes_; }
     [[nodiscard]] std::size_t images() const { return images_; }
     [[nodiscard]] const stream& order() const { return order_; }
     [[nodiscard]] cudaStream_t handle() const { return order_.handle(); }
-
-private:
-    static constexpr std::size_t alignment = 16;
-
-    [[nodiscard]] std::size_t size() const { return network_->network().size(); }
-    [[nodiscard]] std::size_t elements() const { return network_->network().input().size(); }
+    /// Of kernels with a thread for each value of node i and each lane.
     [[nodiscard]] launch_config by_value(std::string_view operation, std::size_t i) const {
         return {.operation = operation,
                 .blocks = lanes_ / bound_lanes,
@@ -105,6 +102,12 @@ private:
                 .rows = std::min<std::size_t>(parts_of(network_->network()[i].size(), interval_threads), 65535),
                 .threads_y = interval_threads};
     }
+
+private:
+    static constexpr std::size_t alignment = 16;
+
+    [[nodiscard]] std::size_t size() const { return network_->network().size(); }
+    [[nodiscard]] std::size_t elements() const { return network_->network().input().size(); }
     /// Gives every node its part of the memory; returns the bytes.
     std::size_t carve(std::byte* base, std::size_t lanes, std::vector<node_view>& views) const {
         std::size_t bytes = 0;
@@ -140,7 +143,7 @@ private:
     device_vector<std::byte> memory_;
     device_vector<float> staging_;
     std::vector<node_view> views_;
-    std::size_t lanes_ = 0, images_ = 0;
+    std::size_t room_ = 0, lanes_ = 0, images_ = 0;
 };
 
 }  // namespace saddle::cuda

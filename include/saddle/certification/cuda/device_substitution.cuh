@@ -43,9 +43,6 @@ public:
     }
 
 private:
-    using wide_tile = substitution_tile<32, 8, 4>;
-    using middle_tile = substitution_tile<16, 4, 4>;
-    using narrow_tile = substitution_tile<4, 4, 1>;
     static constexpr std::size_t most_tiles = std::size_t{1} << 15;  // so that a grid's blocks stay few
 
     [[nodiscard]] cudaStream_t stream() const { return bounds_->handle(); }
@@ -97,12 +94,8 @@ private:
 
     void pass_down(std::size_t i, const tile_view& t, std::size_t tiles, double* memory) {
         const auto& node = network()[i];
-        if (node.kind == operation_kind::convolution) {
-            const auto columns = static_cast<std::size_t>(bounds_->view(i).columns);
-            return columns <= narrow_tile::columns   ? convolve<narrow_tile>(i, t, tiles, memory)
-                   : columns <= middle_tile::columns ? convolve<middle_tile>(i, t, tiles, memory)
-                                                     : convolve<wide_tile>(i, t, tiles, memory);
-        }
+        if (node.kind == operation_kind::convolution)
+            return with_product_tile(bounds_->view(i).columns, [&]<class Tile>(Tile) { convolve<Tile>(i, t, tiles, memory); });
         if (node.kind == operation_kind::max_pool)
             launch(stream(), absorb_maximum<>, by_part("constants of a maximum", tiles), bounds_->view(i), t,
                    place(i, tiles, memory), static_cast<int>(bounds_->lanes()));

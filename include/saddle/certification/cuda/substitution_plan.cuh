@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/certification/bound_network.hpp"
+#include "saddle/certification/cuda/first_fit.cuh"
 #include "saddle/certification/cuda/kernels/substitution.cuh"
 
 namespace saddle::cuda {
@@ -117,20 +118,13 @@ private:
                     continue;
                 }
                 if (offsets_[node.input] == none) place(node.input);
-                std::erase_if(held_, [&](const auto& h) { return h.first == offsets_[i]; });
+                places_.give_back(offsets_[i]);
             }
         }
     }
     void place(std::size_t i) {
-        std::size_t at = 0;
-        std::sort(held_.begin(), held_.end());
-        for (const auto& [first, size] : held_) {
-            if (at + slabs_[i] <= first) break;
-            at = first + size;
-        }
-        offsets_[i] = at;
-        held_.emplace_back(at, slabs_[i]);
-        width_ = std::max(width_, at + slabs_[i]);
+        offsets_[i] = places_.take(slabs_[i]);
+        width_ = std::max(width_, offsets_[i] + slabs_[i]);
     }
 
     const bound_network<double>* network_;
@@ -139,7 +133,7 @@ private:
     std::vector<std::vector<map_window>> windows_;  ///< [node][position]
     std::vector<std::size_t> slabs_, offsets_;
     std::vector<bool> bypass_;
-    std::vector<std::pair<std::size_t, std::size_t>> held_;  ///< offsets and sizes of what lives
+    first_fit places_;  ///< of what lives
     std::size_t width_ = 0;
 };
 

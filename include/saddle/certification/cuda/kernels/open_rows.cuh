@@ -10,19 +10,24 @@ struct row_entry {
     int image, plus, minus;
 };
 
-/// Whether value j of an image has an interval that its readers do not settle: zero inside for a kink, else any width.
-[[nodiscard]] __device__ inline bool is_open(const node_view& node, bool kink, std::size_t at) {
-    return kink ? node.lo[at] < 0 && node.hi[at] > 0 : node.lo[at] < node.hi[at];
-}
+/// Values whose interval their readers do not settle: zero inside for a kink, else any width. Each has two rows: its lower bound, then
+/// its upper one.
+struct open_interval {
+    const double *lo, *hi;
+    bool kink;
+
+    static constexpr int rows = 2;
+    [[nodiscard]] __device__ bool operator()(std::size_t at) const { return kink ? lo[at] < 0 && hi[at] > 0 : lo[at] < hi[at]; }
+};
 
 /// Open values of every position and image: counts [position][image]. Blocks: lane tiles, positions as rows; 64 threads.
-template <class = void>
-__global__ void count_open(node_view node, bool kink, int images, int lanes, int* counts) {
+template <class Open>
+__global__ void count_open(node_view node, Open is_open, int images, int lanes, int* counts) {
     const int lane = static_cast<int>(blockIdx.x) * bound_lanes + static_cast<int>(threadIdx.x);
     for (int p = static_cast<int>(blockIdx.y); p < node.pixels(); p += static_cast<int>(gridDim.y)) {
         int count = 0;
         for (int c = 0; c < node.channels && lane < images; ++c)
-            count += is_open(node, kink, static_cast<std::size_t>(c * node.pixels() + p) * lanes + lane);
+            count += is_open(static_cast<std::size_t>(c * node.pixels() + p) * lanes + lane);
         counts[static_cast<std::size_t>(p) * lanes + lane] = count;
     }
 }
@@ -52,20 +57,19 @@ __global__ void __launch_bounds__(scan_threads) sum_open(int lanes, int* counts,
     if (thread == scan_threads - 1) totals[blockIdx.x] = before;
 }
 
-/// Writes the rows of every open value: its lower bound, then its upper one. first_tile [position]. Grid as of count_open.
-template <class = void>
-__global__ void list_rows(node_view node, bool kink, int images, int lanes, const int* before, const int* first_tile,
+/// Writes the rows of every open value. first_row [position]. Grid as of count_open.
+template <class Open>
+__global__ void list_rows(node_view node, Open is_open, int images, int lanes, const int* before, const std::size_t* first_row,
                           row_entry* rows) {
     const int lane = static_cast<int>(blockIdx.x) * bound_lanes + static_cast<int>(threadIdx.x);
     if (lane >= images) return;
     for (int p = static_cast<int>(blockIdx.y); p < node.pixels(); p += static_cast<int>(gridDim.y)) {
-        std::size_t at = static_cast<std::size_t>(first_tile[p]) * bound_lanes +
-                         2 * static_cast<std::size_t>(before[static_cast<std::size_t>(p) * lanes + lane]);
+        std::size_t at = first_row[p] + Open::rows * static_cast<std::size_t>(before[static_cast<std::size_t>(p) * lanes + lane]);
         for (int c = 0; c < node.channels; ++c) {
             const int j = c * node.pixels() + p;
-            if (!is_open(node, kink, static_cast<std::size_t>(j) * lanes + lane)) continue;
+            if (!is_open(static_cast<std::size_t>(j) * lanes + lane)) continue;
             rows[at++] = {lane, j, -1};
-            rows[at++] = {lane, -1, j};
+            if constexpr (Open::rows == 2) rows[at++] = {lane, -1, j};
         }
     }
 }

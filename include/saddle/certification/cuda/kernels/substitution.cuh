@@ -1,32 +1,8 @@
 #pragma once
-#include "saddle/certification/cuda/kernels/open_rows.cuh"
+#include "saddle/certification/cuda/kernels/row_tiles.cuh"
 
 /// Back-substitution of tiles of 64 rows: what every node but a convolution does to their coefficients.
 namespace saddle::cuda {
-
-/// Part of a feature map: all that the rows of one position reach.
-struct map_window {
-    int y = 0, x = 0, height = 0, width = 0;
-};
-
-/// Coefficients of one node for the tiles of a pass: [tile][channel][window row][window column][row of the tile].
-struct coefficient_view {
-    double* data = nullptr;
-    const map_window* windows = nullptr;  ///< by position of the node that the rows bound
-    std::size_t slab = 0;                 ///< values of one tile
-
-    [[nodiscard]] __device__ double* tile(std::size_t t) const { return data + t * slab; }
-};
-
-/// The tiles of a pass: each one's position, and its rows.
-struct tile_view {
-    const int* positions = nullptr;
-    const row_entry* rows = nullptr;
-    double *constants = nullptr, *best = nullptr;  ///< [tile][row]
-};
-
-/// Threads along the channels, or the parts of a sum, in a block of 64 × this many.
-inline constexpr int substitution_threads = 4, sum_parts = 8;
 
 /// A row's constants where it starts: offsets of its values, less what rounding can change. Blocks: tiles; 64 threads.
 template <class = void>
@@ -184,13 +160,8 @@ __global__ void __launch_bounds__(bound_lanes* substitution_threads)
     if (cell >= t.height * t.width) return;
     const int image = std::max(tiles.rows[tile * bound_lanes + threadIdx.x].image, 0);
     const int y = t.y + cell / t.width, x = t.x + cell % t.width;
-    const double* const source = from.tile(tile) + threadIdx.x;
+    const window_reader coefficient{from.tile(tile) + threadIdx.x, f};
     double* const target = to.tile(tile) + static_cast<std::size_t>(cell) * bound_lanes + threadIdx.x;
-    const auto coefficient = [&](int c, int oy, int ox) {  // of a value of the node; 0 outside the rows' window
-        const int wy = oy - f.y, wx = ox - f.x;
-        if (wy < 0 || wx < 0 || wy >= f.height || wx >= f.width) return 0.;
-        return source[static_cast<std::size_t>((c * f.height + wy) * f.width + wx) * bound_lanes];
-    };
     const bool pools = node.kind == operation_kind::max_pool || node.kind == operation_kind::average_pool;
     for (int c = static_cast<int>(threadIdx.y); c < in.channels; c += substitution_threads) {
         const int j = (c * in.height + y) * in.width + x;

@@ -1,0 +1,39 @@
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace saddle::cuda {
+
+/// Places in one piece of memory: each gets the first gap that is large enough.
+class first_fit {
+public:
+    std::size_t take(std::size_t size) {
+        std::size_t at = 0;
+        auto next = held_.begin();
+        for (; next != held_.end() && at + size > next->first; ++next) at = next->first + next->second;
+        held_.emplace(next, at, size);
+        used_ += size;
+        return at;
+    }
+    void give_back(std::size_t place) {
+        std::erase_if(held_, [&](const auto& h) {
+            if (h.first != place) return false;
+            used_ -= h.second;
+            return true;
+        });
+    }
+    void clear() {
+        held_.clear();
+        used_ = 0;
+    }
+    /// What is taken now.
+    [[nodiscard]] std::size_t used() const { return used_; }
+
+private:
+    std::vector<std::pair<std::size_t, std::size_t>> held_;  ///< places and sizes, in order
+    std::size_t used_ = 0;
+};
+
+}  // namespace saddle::cuda
