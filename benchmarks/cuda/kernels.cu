@@ -125,12 +125,13 @@ void convolution(measure::report& out, const stream& s, device_clock& clock, std
         launch_pack<Precision>(s.handle(), weight.data(), nullptr, *shape_of, packed.data());
         epilogue<S> e;
         e.out = y.data();
+        tensor_maps maps;
         for (const bool wgmma : {false, true}) {
             if (wgmma && (!std::is_same_v<Precision, bf16> || !has_wgmma(read_device()))) continue;
             row(text(wgmma ? "convolution by wgmma" : "convolution", shape_of->backward ? ", backward" : ""),
                 clock.seconds_of(s, [&] {
                     launch_convolution<Precision, S>(s.handle(), *shape_of, x.data(), packed.data(), e, lanes, multiprocessors,
-                                                     wgmma);
+                                                     wgmma ? &maps : nullptr);
                 }));
         }
     }

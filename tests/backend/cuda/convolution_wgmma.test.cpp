@@ -10,7 +10,8 @@ template <std::size_t Tile>
 void check_wgmma(const convolution_shape& s, std::size_t lanes) {
     INFO("tile " << Tile);
     check_convolution<bf16>(s, lanes, [&](const auto* source, const auto* weights, const auto& e) {
-        cuda::detail::launch_wgmma_tile<Tile>(nullptr, s, source, weights, e, lanes);
+        tensor_maps maps;
+        cuda::detail::launch_wgmma_tile<Tile>(nullptr, s, source, weights, e, lanes, maps);
     });
 }
 
@@ -93,7 +94,8 @@ TEST_CASE("tiles of wgmma give the same bits", "[cuda][wgmma]") {
     const auto sums = [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile>) {
         std::vector<float> out(160 * 6 * lanes);
         const epilogue<float> e{.out = out.data()};
-        cuda::detail::launch_wgmma_tile<Tile>(nullptr, s, x.data(), packed.data(), e, lanes);
+        tensor_maps maps;
+        cuda::detail::launch_wgmma_tile<Tile>(nullptr, s, x.data(), packed.data(), e, lanes, maps);
         return out;
     };
     const auto first = sums(std::integral_constant<std::size_t, 0>{});
@@ -116,6 +118,23 @@ TEST_CASE("the emulator catches what a pipeline of copies and products may get w
     CHECK_THROWS_AS(sums_are_right<mistake::no_wait_for_copy>(), cuda_emulator::kernel_error);
     CHECK_THROWS_AS(sums_are_right<mistake::wrong_bytes>(), cuda_emulator::kernel_error);
     CHECK_THROWS_AS(sums_are_right<mistake::leaves_early>(), cuda_emulator::kernel_error);
+}
+
+TEST_CASE("tensor maps are asked of the driver once for each address, shape and box", "[cuda][wgmma]") {
+    const std::vector<bfloat16> values(2 * 64 * 64);
+    tensor_maps maps;
+    const std::size_t before = cuda_emulator::tensor_maps_made;
+    const CUtensorMap* const first = &maps.of(values.data(), {64, 2, 64}, {64, 1, 64});
+    CHECK(&maps.of(values.data(), {64, 2, 64}, {64, 1, 64}) == first);
+    CHECK(cuda_emulator::tensor_maps_made == before + 1);
+    CHECK(maps.of(values.data(), {64, 2, 64}, {64, 1, 32}).box[2] == 32);
+    CHECK(maps.of(values.data(), {64, 1, 64}, {64, 1, 64}).extent[1] == 1);
+    CHECK(maps.of(values.data() + 64, {64, 1, 64}, {64, 1, 64}).base == first->base + 128);
+    CHECK(&maps.of(values.data(), {64, 2, 64}, {64, 1, 64}) == first);
+    CHECK((maps.size() == 4 && cuda_emulator::tensor_maps_made == before + 4));
+    maps.clear();
+    CHECK(maps.of(values.data(), {64, 2, 64}, {64, 1, 64}).extent[0] == 64);
+    CHECK((maps.size() == 1 && cuda_emulator::tensor_maps_made == before + 5));
 }
 
 TEST_CASE("a tensor map that the driver refuses is an error with its shape", "[cuda][wgmma]") {

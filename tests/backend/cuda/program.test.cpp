@@ -128,6 +128,30 @@ TEST_CASE("networks by wgmma on the emulated device agree with the reference", "
     CHECK(used() == 1);
 }
 
+TEST_CASE("batches keep their tensor maps until their memory or their lanes change", "[cuda][wgmma]") {
+    using network = sequential<conv2d<64, 1>, relu, conv2d<64, 3, padding<1>, no_bias>, flatten, linear<5>>;
+    const weighted_plan<wgmma_backend, float> m(make_plan<network, shape<3, 3, 6>, wgmma_backend, float>(), 1);
+    const weighted_plan<backend::cuda_bf16, float> plain(m.structure(), 1);
+    const auto program = prepare(m);
+    const auto expected = prepare(plain);
+    const auto logits = [](const auto& p, std::size_t count) {
+        std::vector<float> z(count * 5);
+        p.logits(random_images<float>(count, {3, 3, 6}), z);
+        return z;
+    };
+    const auto maps_of = [&](std::size_t count) {
+        const std::size_t before = cuda_emulator::tensor_maps_made;
+        const auto found = logits(program, count), wanted = logits(expected, count);
+        for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == Approx(wanted[i]).margin(2e-2));
+        return cuda_emulator::tensor_maps_made - before;
+    };
+    CHECK(maps_of(3) == 2);
+    CHECK(maps_of(64) == 0);
+    CHECK(maps_of(65) == 2);  // more lanes elsewhere
+    CHECK(maps_of(70) == 0);
+    CHECK(maps_of(1) == 2);  // fewer in the same place
+}
+
 TEST_CASE("wgmma for another precision is an error", "[cuda][wgmma]") {
     const weighted_plan<backend::cuda_tf32, float> m(make_plan<conv2d<4, 1>, shape<3, 2, 2>, backend::cuda_tf32, float>(), 1);
     auto program = prepare(m);

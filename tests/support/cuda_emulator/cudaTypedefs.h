@@ -26,6 +26,8 @@ using PFN_cuTensorMapEncodeTiled_v12000 = CUresult (*)(CUtensorMap*, CUtensorMap
 
 namespace cuda_emulator {
 
+inline std::size_t tensor_maps_made = 0;
+
 inline CUresult encode_tensor_map(CUtensorMap* map, CUtensorMapDataType, cuuint32_t rank, void* base, const cuuint64_t* extents,
                                   const cuuint64_t* strides, const cuuint32_t* box, const cuuint32_t* each, CUtensorMapInterleave,
                                   CUtensorMapSwizzle swizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill) {
@@ -36,6 +38,7 @@ inline CUresult encode_tensor_map(CUtensorMap* map, CUtensorMapDataType, cuuint3
         if (i > 0) allowed = allowed && strides[i - 1] % 16 == 0 && strides[i - 1] < cuuint64_t{1} << 40;
     }
     if (!allowed) return CUDA_ERROR_INVALID_VALUE;
+    ++tensor_maps_made;
     *map = {static_cast<const unsigned char*>(base),
             {extents[0], extents[1], extents[2]},
             {2, strides[0], strides[1]},

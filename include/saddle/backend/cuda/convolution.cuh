@@ -75,18 +75,18 @@ void launch_tile(cudaStream_t stream, const convolution_shape& s, const typename
 
 }  // namespace detail
 
-/// Runs a convolution on tensor cores or, in fp32, by multiply-add. `wgmma`: bf16 layers that fit run by implicit_gemm_wgmma;
-/// needs has_wgmma.
+/// Runs a convolution on tensor cores or, in fp32, by multiply-add. With `maps`, those of the batch's memory, bf16
+/// layers that fit run by implicit_gemm_wgmma; needs has_wgmma.
 template <class Precision, class Out>
 void launch_convolution(cudaStream_t stream, const convolution_shape& s, const typename Precision::storage* source,
                         const typename Precision::storage* weights, const epilogue<Out>& e, std::size_t lanes,
-                        std::size_t multiprocessors, bool wgmma = false) {
+                        std::size_t multiprocessors, tensor_maps* maps = nullptr) {
     const std::size_t pixels = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width);
     const auto inputs = static_cast<std::size_t>(s.inputs), outputs = static_cast<std::size_t>(s.outputs);
     const bool sliced = tuning::cuts_into_slices(pixels, outputs, static_cast<std::size_t>(s.taps()) * inputs);
     if constexpr (std::is_same_v<Precision, bf16> && std::is_same_v<Out, bfloat16>)
-        if (wgmma && !sliced && tuning::fits_wgmma(inputs, outputs))
-            return launch_wgmma(stream, s, source, weights, e, lanes, multiprocessors);
+        if (maps && !sliced && tuning::fits_wgmma(inputs, outputs))
+            return launch_wgmma(stream, s, source, weights, e, lanes, multiprocessors, *maps);
     const auto whole = [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile>) {
         detail::launch_tile<Precision, Tile, false>(stream, s, source, weights, e, lanes);
     };

@@ -23,13 +23,13 @@ namespace detail {
 
 template <std::size_t Tile, class Out>
 void launch_wgmma_tile(cudaStream_t stream, const convolution_shape& s, const bfloat16* source, const bfloat16* weights,
-                       const epilogue<Out>& e, std::size_t lanes) {
+                       const epilogue<Out>& e, std::size_t lanes, tensor_maps& maps) {
     using tile = typename tuning::wgmma_tile_at<Tile>::type;
     const auto number = [](int n) { return static_cast<std::size_t>(n); };
-    const auto from = make_tensor_map(source, {lanes, number(s.source_height) * number(s.source_width), number(s.inputs)},
-                                      {tile::box, 1, tile::depth});
-    const auto packed =
-        make_tensor_map(weights, {number(s.columns), number(s.inputs), number(s.taps())}, {tile::weight_box, tile::depth, 1});
+    const auto& from =
+        maps.of(source, {lanes, number(s.source_height) * number(s.source_width), number(s.inputs)}, {tile::box, 1, tile::depth});
+    const auto& packed =
+        maps.of(weights, {number(s.columns), number(s.inputs), number(s.taps())}, {tile::weight_box, tile::depth, 1});
     launch(stream, implicit_gemm_wgmma<tile, Out>,
            {.operation = s.backward ? "convolution by wgmma, backward" : "convolution by wgmma",
             .blocks = number(s.height) * number(s.width) * (lanes / number(tile::rows)) *
@@ -41,12 +41,12 @@ void launch_wgmma_tile(cudaStream_t stream, const convolution_shape& s, const bf
 
 }  // namespace detail
 
-/// Runs a convolution by warpgroup products. Needs has_wgmma; lanes a multiple of 64.
+/// Runs a convolution by warpgroup products. Needs has_wgmma; lanes a multiple of 64; `maps` are those of the batch's memory.
 template <class Out>
 void launch_wgmma(cudaStream_t stream, const convolution_shape& s, const bfloat16* source, const bfloat16* weights,
-                  const epilogue<Out>& e, std::size_t lanes, std::size_t multiprocessors) {
+                  const epilogue<Out>& e, std::size_t lanes, std::size_t multiprocessors, tensor_maps& maps) {
     const auto run = [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile>) {
-        detail::launch_wgmma_tile<Tile>(stream, s, source, weights, e, lanes);
+        detail::launch_wgmma_tile<Tile>(stream, s, source, weights, e, lanes, maps);
     };
     const std::size_t pixels = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width);
     switch (tuning::choose_wgmma_tile(pixels, lanes, static_cast<std::size_t>(s.outputs), multiprocessors)) {

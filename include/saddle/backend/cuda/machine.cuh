@@ -26,6 +26,7 @@ struct batch_memory {
     float *input = nullptr, *logits = nullptr, *logits_gradient = nullptr;
     float* input_gradient = nullptr;  ///< nullptr: not wanted
     std::size_t lanes = 0;
+    tensor_maps* maps = nullptr;  ///< of this memory
 };
 
 /// Stores a gradient: what the backward pass to few channels does unless an attack's step takes its place.
@@ -89,6 +90,8 @@ public:
             throw cuda_error("cuda: use_wgmma: only for bf16, on a device of compute capability 9.0, compiled for sm_90a");
         wgmma_ = on;
     }
+    /// The batch's tensor maps where use_wgmma is on, else null.
+    [[nodiscard]] tensor_maps* wgmma_maps(const batch_memory& m) const { return wgmma_ ? m.maps : nullptr; }
     /// Bytes of storage per lane.
     [[nodiscard]] std::size_t storage_size() const { return storage_size_; }
 

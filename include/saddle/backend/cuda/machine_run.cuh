@@ -64,7 +64,7 @@ void machine<Precision>::forward(std::size_t i, const batch_memory& m) const {
                                          packed<const float>(u.forward), e, m.lanes, multiprocessors_);
             else
                 launch_convolution<Precision>(m.stream, u.pair.forward, value<const S>(op.input, m), packed<const S>(u.forward),
-                                              e, m.lanes, multiprocessors_, wgmma_);
+                                              e, m.lanes, multiprocessors_, wgmma_maps(m));
         });
     }
     typed(op.input, [&]<class T>(T*) {
@@ -136,7 +136,7 @@ void machine<Precision>::backward(std::size_t i, const batch_memory& m, const Fi
                 if (action.mask) e.mask = value<X>(op.input, m);
                 using multiplies = std::conditional_t<std::is_same_v<Y, S>, Precision, fp32>;
                 launch_convolution<multiplies>(m.stream, u.pair.backward, dy, packed<const Y>(u.backward), e, m.lanes,
-                                               multiprocessors_, wgmma_);
+                                               multiprocessors_, wgmma_maps(m));
             });
         });
     }

@@ -3,6 +3,8 @@
 #include "saddle/backend/cuda/small_network.cuh"
 #include "saddle/core/array_lanes.hpp"
 
+#include <memory>
+
 namespace saddle::cuda {
 
 /// Moves images [N][elements] on the device into lanes, or back.
@@ -50,6 +52,8 @@ public:
         place_.input_gradient = place_.input + elements_ * lanes;
         place_.logits = place_.input_gradient + elements_ * lanes;
         place_.logits_gradient = place_.logits + classes_ * lanes;
+        place_.maps = maps_.get();
+        if (moved) maps_->clear();
         if (small_) moved = small_->reserve(lanes) || moved;
         return moved;
     }
@@ -101,6 +105,7 @@ private:
     std::optional<small_network<Precision>> small_;
     stream stream_;
     device_vector<std::byte> memory_;
+    std::unique_ptr<tensor_maps> maps_ = std::make_unique<tensor_maps>();
     batch_memory place_{};
 };
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstddef>
 #include <cudaTypedefs.h>
+#include <map>
+#include <tuple>
 
 namespace saddle::cuda {
 
@@ -33,5 +35,24 @@ namespace saddle::cuda {
                               box[2], "x", box[1], "x", box[0], ": driver status ", static_cast<int>(status)));
     return map;
 }
+
+/// The tensor maps of a batch at work, each asked of the driver once. A map tells addresses and extents alone, so it stays right
+/// whatever is written there; whoever moves the memory or changes the number of lanes calls clear(), since it is of no use then. One
+/// caller at a time.
+class tensor_maps {
+public:
+    /// As make_tensor_map. The reference holds until clear().
+    [[nodiscard]] const CUtensorMap& of(const void* base, std::array<std::size_t, 3> extents, std::array<unsigned, 3> box) {
+        const key k{base, extents, box};
+        const auto found = made_.find(k);
+        return found != made_.end() ? found->second : made_.emplace(k, make_tensor_map(base, extents, box)).first->second;
+    }
+    void clear() { made_.clear(); }
+    [[nodiscard]] std::size_t size() const { return made_.size(); }
+
+private:
+    using key = std::tuple<const void*, std::array<std::size_t, 3>, std::array<unsigned, 3>>;
+    std::map<key, CUtensorMap> made_;
+};
 
 }  // namespace saddle::cuda
