@@ -44,7 +44,7 @@ __global__ void sum_boxes(const __grid_constant__ CUtensorMap tensor, float* out
         for (unsigned i = 0; i < 2; ++i) {
             if (Mistake != mistake::no_wait_for_copy || i > 0) wait_for_phase(full, i);
             warpgroup_fence();
-            multiply_warpgroup(sum, operand_descriptor(shared_offset(shared), 128, box),
+            multiply_warpgroup<false>(sum, operand_descriptor(shared_offset(shared), 128, box),
                                operand_descriptor(shared_offset(shared) + ones_at, 128, box));
             warpgroup_commit();
             if (Mistake != mistake::no_wait_for_products) warpgroup_wait<0>();

@@ -56,6 +56,33 @@ TEST_CASE("descriptors address each value of an operand once, where a swizzled c
         }
 }
 
+TEST_CASE("row descriptors have the fields of the PTX manual and address each value once, where a swizzled copy has left it",
+          "[cuda][layout]") {
+    constexpr auto d = row_descriptor(0x2c420);
+    static_assert((d & 0x3fff) == 0x2c420 >> 4 && (d >> 32 & 0x3fff) == 1024 >> 4 && (d >> 49 & 7) == 0 && d >> 62 == 1);
+    constexpr unsigned base = 5 * 1024;
+    for (const unsigned each : {2u, 4u}) {
+        std::set<unsigned> seen;
+        for (unsigned k = 0; k < 128 / each; ++k)
+            for (unsigned m = 0; m < 160; ++m) {
+                const unsigned step = 32 / each, at = row_address(row_descriptor(base + k / step * 32), m, k % step * each);
+                CHECK(at == swizzled(base + m * 128 + k * each, 128));
+                seen.insert(at);
+            }
+        CHECK(seen.size() == 160 * 128 / each);
+    }
+}
+
+TEST_CASE("the fragments of a 64 x 8 operand cover each value once", "[cuda][layout]") {
+    std::set<int> seen;
+    for (int thread = 0; thread < 128; ++thread)
+        for (int i = 0; i < 4; ++i) seen.insert(fragment_row(thread, i) * 8 + fragment_column(thread, i));
+    CHECK((seen.size() == 512 && *seen.begin() == 0 && *seen.rbegin() == 511));
+    // Figure "WGMMA .m64nNk8 register fragment layout for matrix A": T0 has (0,0), (8,0), (0,4), (8,4); T5 starts at (1,1).
+    CHECK((fragment_row(0, 1) == 8 && fragment_column(0, 1) == 0 && fragment_row(0, 2) == 0 && fragment_column(0, 2) == 4));
+    CHECK((fragment_row(5, 0) == 1 && fragment_column(5, 0) == 1 && fragment_row(127, 3) == 63 && fragment_column(127, 3) == 7));
+}
+
 TEST_CASE("the fragments of a warpgroup cover each sum of a 64 x N product once", "[cuda][layout]") {
     for (const int columns : {8, 64, 128, 160, 256}) {
         std::vector<int> owners(static_cast<std::size_t>(64 * columns));

@@ -22,11 +22,22 @@ namespace saddle::cuda {
     return std::uint64_t{(address & 0x3ffffu) >> 4} | std::uint64_t{leading >> 4 & 0x3fffu} << 16 |
            std::uint64_t{8 * row >> 4} << 32 | mode << 62;
 }
-/// The address in shared memory of value (m,k) of such an operand, m along the rows.
+/// The descriptor of an operand whose contiguous axis is the one summed over ("K-major"): a row of 128 bytes for each m, without
+/// gaps, in the 128-byte swizzle. `address` in shared memory: a multiple of 8 rows, and the bytes from a row's begin to the first k.
+[[nodiscard]] SADDLE_HOST_DEVICE constexpr std::uint64_t row_descriptor(unsigned address) {
+    return operand_descriptor(address, 128, 16);  // 1 where the leading offset stands: not read
+}
+
+/// The address in shared memory of value (m,k) of an operand by operand_descriptor, m along the rows.
 [[nodiscard]] SADDLE_HOST_DEVICE constexpr unsigned operand_address(std::uint64_t descriptor, unsigned m, unsigned k) {
     const auto field = [&](int first) { return static_cast<unsigned>(descriptor >> first & 0x3fffu) << 4; };
     const unsigned row = descriptor >> 62 == 1 ? 128 : 64, values = row / 2;
     return swizzled(field(0) + m % values * 2 + m / values * field(16) + k % 8 * row + k / 8 * field(32), row);
+}
+/// Of one by row_descriptor: the address of byte `byte` from the first k on in row m.
+[[nodiscard]] SADDLE_HOST_DEVICE constexpr unsigned row_address(std::uint64_t descriptor, unsigned m, unsigned byte) {
+    const auto field = [&](int first) { return static_cast<unsigned>(descriptor >> first & 0x3fffu) << 4; };
+    return swizzled(field(0) + m % 8 * 128 + m / 8 * field(32) + byte, 128);
 }
 
 /// Row and column of sum i that a thread of a warpgroup holds of a 64×N product.
@@ -36,5 +47,10 @@ namespace saddle::cuda {
 [[nodiscard]] SADDLE_HOST_DEVICE constexpr int accumulator_column(int thread, int i) {
     return i / 4 * 8 + thread % 4 * 2 + i % 2;
 }
+/// Row and column of value i of four that a thread of a warpgroup holds of a 64×8 operand of 32-bit values.
+[[nodiscard]] SADDLE_HOST_DEVICE constexpr int fragment_row(int thread, int i) {
+    return thread / 32 * 16 + thread % 32 / 4 + i % 2 * 8;
+}
+[[nodiscard]] SADDLE_HOST_DEVICE constexpr int fragment_column(int thread, int i) { return thread % 4 + i / 2 * 4; }
 
 }  // namespace saddle::cuda

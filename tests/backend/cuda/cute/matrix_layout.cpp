@@ -36,6 +36,26 @@ void check_operand() {
     CHECK(operand_descriptor(0x1230, row, depth * row) == static_cast<std::uint64_t>(expected));
 }
 
+/// 128 bytes of k of each row, as one copy leaves them.
+template <int Rows, class T>
+void check_rows() {
+    using namespace cute;
+    constexpr int values = 128 / sizeof(T), step = 32 / sizeof(T);
+    using atom = gmma::Layout_K_SW128_Atom<T>;
+    const auto whole = tile_to_shape(atom{}, Shape<Int<Rows>, Int<values>>{});
+    const auto places = as_position_independent_swizzle_layout(whole);
+    for (int k = 0; k < values; ++k)
+        for (int m = 0; m < Rows; ++m)
+            CHECK(row_address(row_descriptor(static_cast<unsigned>(k / step * 32)), static_cast<unsigned>(m),
+                              static_cast<unsigned>(k % step * static_cast<int>(sizeof(T)))) ==
+                  static_cast<unsigned>(places(m, k)) * sizeof(T));
+    alignas(1024) static T memory[Rows * values];
+    const auto tensor = make_tensor(make_smem_ptr(memory), whole);
+    auto expected = gmma::make_gmma_desc<gmma::Major::K>(local_tile(tensor, Shape<Int<Rows>, Int<step>>{}, make_coord(0, 0)));
+    expected.bitfield.start_address_ = 0x123;
+    CHECK(row_descriptor(0x1230) == static_cast<std::uint64_t>(expected));
+}
+
 template <int Columns>
 void check_accumulator() {
     const gmma::CLayout_64xN<Columns> layout;
@@ -59,6 +79,20 @@ TEST_CASE("operands lie and are described as CuTe's MN-major layouts") {
     check_operand<128, wide>();
     check_operand<256, wide>();
     check_operand<160, gmma::Layout_MN_SW64_Atom<bf16>>();
+}
+
+TEST_CASE("operands lie and are described as CuTe's K-major layouts") {
+    check_rows<64, bf16>();
+    check_rows<160, bf16>();
+    check_rows<256, bf16>();
+    check_rows<128, cute::tfloat32_t>();
+    check_rows<160, cute::tfloat32_t>();
+}
+
+TEST_CASE("TF32 operands in registers lie as CuTe's") {
+    const gmma::ALayout_64x8 layout;
+    for (int thread = 0; thread < 128; ++thread)
+        for (int i = 0; i < 4; ++i) CHECK(layout(thread, i) == fragment_row(thread, i) + 64 * fragment_column(thread, i));
 }
 
 TEST_CASE("sums lie as CuTe's accumulator layouts") {

@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
             warpgroup_fence();
 #pragma unroll
             for (unsigned k = 0; k < Tile::depth; k += 16)
-                multiply_warpgroup(
+                multiply_warpgroup<false>(
                     sum, operand_descriptor(base + at + k * Tile::row_bytes, Tile::row_bytes, Tile::box_bytes),
                     operand_descriptor(right + at + k * Tile::weight_row_bytes, Tile::weight_row_bytes, Tile::weight_box_bytes));
             warpgroup_commit();

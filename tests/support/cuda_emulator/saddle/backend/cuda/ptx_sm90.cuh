@@ -3,6 +3,7 @@
 #include "saddle/backend/cuda/ptx.cuh"
 
 #include <cudaTypedefs.h>
+#include <utility>
 
 /// The host's version of backend/cuda/ptx_sm90.cuh, found before it by the include path of the tests: barriers as counters,
 /// copies of boxes that arrive as late as they can, products that read shared memory when they are waited for.
@@ -75,7 +76,7 @@ inline void copy_box_async(void* shared, const CUtensorMap* tensor, int x, int y
         unsigned offset = to;
         for (cuuint32_t k = 0; k < map.box[2]; ++k)
             for (cuuint32_t j = 0; j < map.box[1]; ++j)
-                for (cuuint32_t i = 0; i < map.box[0]; ++i, offset += 2) {
+                for (cuuint32_t i = 0; i < map.box[0]; ++i, offset += map.each) {
                     const cuuint32_t within[3] = {i, j, k};
                     const unsigned char* from = map.base;
                     bool inside = true;
@@ -84,9 +85,9 @@ inline void copy_box_async(void* shared, const CUtensorMap* tensor, int x, int y
                         inside = inside && place >= 0 && place < static_cast<long long>(map.extent[d]);
                         from += place * static_cast<long long>(map.stride[d]);
                     }
-                    std::uint16_t value = 0;
-                    if (inside) std::memcpy(&value, from, 2);
-                    std::memcpy(cuda_emulator::shared_memory + swizzled(offset, map.swizzle), &value, 2);
+                    std::uint32_t value = 0;
+                    if (inside) std::memcpy(&value, from, map.each);
+                    std::memcpy(cuda_emulator::shared_memory + swizzled(offset, map.swizzle), &value, map.each);
                 }
         auto s = detail::barrier_state::of(b);
         s.bytes -= offset - to;
@@ -111,8 +112,43 @@ inline void warpgroup_wait() {
 template <int Count>
 inline void pin_registers(float (&)[Count]) {}
 
-/// d += a · b, a 64×16, b 16×2·Count, this thread's sums.
-template <int Count>
+namespace detail {
+
+/// This thread's sums of a product over `Depth` values of k, of the thread's two rows and all columns.
+template <unsigned Depth, int Count, class Left, class Right>
+void add_products(float (&d)[Count], int thread, const Left& left, const Right& right) {
+    float rows[2][Depth];
+    for (int half = 0; half < 2; ++half)
+        for (unsigned k = 0; k < Depth; ++k) rows[half][k] = left(half, k);
+    for (int i = 0; i < Count; i += 4)
+        for (int j = 0; j < 2; ++j) {
+            float low = 0, high = 0;
+            for (unsigned k = 0; k < Depth; ++k) {
+                const float value = right(static_cast<unsigned>(accumulator_column(thread, i + j)), k);
+                low += rows[0][k] * value;
+                high += rows[1][k] * value;
+            }
+            d[i + j] += low;
+            d[i + 2 + j] += high;
+        }
+}
+
+/// What the lanes of a warp hold in registers, read when the first of them waits for the product.
+struct held_operand {
+    const std::uint32_t* at[32];
+    std::uint32_t value[32][4];
+    bool read = false;
+
+    [[nodiscard]] float look(std::size_t lane, std::size_t i) {
+        if (!std::exchange(read, true))
+            for (std::size_t l = 0; l < 32; ++l) std::memcpy(value[l], at[l], sizeof value[l]);
+        return std::bit_cast<float>(value[lane][i] & 0xffffe000u);
+    }
+};
+
+}  // namespace detail
+
+template <bool Rows, int Count>
 inline void multiply_warpgroup(float (&d)[Count], std::uint64_t a, std::uint64_t b) {
     auto& machine = cuda_emulator::machine::instance();
     struct operands {
@@ -122,25 +158,52 @@ inline void multiply_warpgroup(float (&d)[Count], std::uint64_t a, std::uint64_t
         if (other.a != a || other.b != b) throw cuda_emulator::kernel_error("wgmma: lanes with different descriptors");
     const int thread = static_cast<int>(machine.current().number % 128);
     machine.current().products.push_back([&d, a, b, thread] {
-        const auto value = [](std::uint64_t descriptor, int row, unsigned k) {
+        const auto value = [](std::uint64_t descriptor, unsigned row, unsigned k) {
+            const unsigned at = Rows ? row_address(descriptor, row, 2 * k) : operand_address(descriptor, row, k);
             bfloat16 v;
-            std::memcpy(&v, cuda_emulator::shared_memory + operand_address(descriptor, static_cast<unsigned>(row), k), 2);
+            std::memcpy(&v, cuda_emulator::shared_memory + at, 2);
             return static_cast<float>(v);
         };
-        float left[2][16];
-        for (int half = 0; half < 2; ++half)
-            for (unsigned k = 0; k < 16; ++k) left[half][k] = value(a, accumulator_row(thread, 2 * half), k);
-        for (int i = 0; i < Count; i += 4)
-            for (int j = 0; j < 2; ++j) {
-                float low = 0, high = 0;
-                for (unsigned k = 0; k < 16; ++k) {
-                    const float right = value(b, accumulator_column(thread, i + j), k);
-                    low += left[0][k] * right;
-                    high += left[1][k] * right;
-                }
-                d[i + j] += low;
-                d[i + 2 + j] += high;
-            }
+        detail::add_products<16>(
+            d, thread,
+            [&](int half, unsigned k) { return value(a, static_cast<unsigned>(accumulator_row(thread, 2 * half)), k); },
+            [&](unsigned column, unsigned k) { return value(b, column, k); });
+    });
+}
+template <int Count>
+inline void multiply_warpgroup(float (&d)[Count], const std::uint32_t (&a)[4], std::uint64_t b) {
+    auto& machine = cuda_emulator::machine::instance();
+    struct operands {
+        const std::uint32_t* a;
+        std::uint64_t b;
+        std::shared_ptr<detail::held_operand>* held;
+    };
+    const int thread = static_cast<int>(machine.current().number % 128);
+    std::shared_ptr<detail::held_operand> held;
+    if (thread % 32 == 0) held = std::make_shared<detail::held_operand>();
+    const auto all = machine.offer(operands{a, b, &held}, "wgmma");
+    {
+        const cuda_emulator::unseen internals;
+        held = *all[0].held;
+        for (std::size_t l = 0; l < 32; ++l) {
+            if (all[l].b != b) throw cuda_emulator::kernel_error("wgmma: lanes with different descriptors");
+            held->at[l] = all[l].a;
+        }
+    }
+    machine.wait(cuda_emulator::wait_for::warp, "wgmma");  // the first lane's pointer may go
+    machine.current().products.push_back([&d, held, b, thread] {
+        const auto row = static_cast<std::size_t>(thread % 32 / 4 * 4);
+        detail::add_products<8>(
+            d, thread,
+            [&](int half, unsigned k) {
+                const cuda_emulator::unseen internals;
+                return held->look(row + k % 4, static_cast<std::size_t>(half) + 2 * (k / 4));
+            },
+            [&](unsigned column, unsigned k) {
+                std::uint32_t v;
+                std::memcpy(&v, cuda_emulator::shared_memory + row_address(b, column, 4 * k), 4);
+                return std::bit_cast<float>(v & 0xffffe000u);
+            });
     });
 }
 
