@@ -33,10 +33,7 @@ trained_model train(const options& o, const dataset& data, const plan& structure
 
     const trainer_settings settings{.epochs = o.epochs, .batch_size = o.batch_size, .seed = o.seed, .threads = o.threads};
     const auto saved = saved_training(o, adversarial);
-    if (const auto done = saved.saved(); done && done->epochs >= o.epochs)
-        std::cout << "epochs complete in " << saved.path << '\n';
-    else if (done && done->epochs + done->steps > 0)
-        std::cout << "resuming at epoch " << done->epochs + 1 << " of " << o.epochs << " from " << saved.path << '\n';
+    if (saved.saved()) std::cout << "from " << saved.path << '\n';
     const auto fit = [&](const auto& objective) {
         trainer t(result.weights, objective, adam{.learning_rate = 1e-3}, schedules::constant{}, settings, progress_bar{}, saved);
         try {

@@ -33,7 +33,7 @@ TEMPLATE_TEST_CASE("FAB finds the nearest boundary of a linear model", "[attacks
     const testing::linear_model<2> model({1, 4, 4}, random_weights(32, 4));
     const auto x = random_images(30, {1, 4, 4}, 3);
     const auto y = predicted(model, x);
-    const auto found = perturb(fab<TestType>({.epsilon = 100}), model, x, y);
+    const auto found = perturb(fab<TestType>({.epsilon = std::is_same_v<TestType, linf> ? 1. : 100.}), model, x, y);
     const auto least = nearest_boundary<TestType>(model, x);
     CHECK(found.success_rate() == 1);
     for (std::size_t i = 0; i < 30; ++i) {

@@ -171,4 +171,7 @@ TEST_CASE("bad images, labels and settings get one clear error each", "[attacks]
     CHECK_THROWS_AS(perturb(fgsm({.targets = target_rule::given}), model, x, y), shape_error);
     CHECK_THROWS_AS(perturb(fgsm({.targets = target_rule::given}), model, x, y, {.targets = targets}), data_error);
     CHECK_THROWS_AS(perturb(attack, model, x, y, {.targets = targets}), invalid_argument);
+    const labels own{1, 2, 0, 1};
+    CHECK_THROWS_WITH(perturb(fgsm({.targets = target_rule::given}), model, x, y, {.targets = own}),
+                      Catch::Contains("target of image 2; expected another class than its label, found 0"));
 }

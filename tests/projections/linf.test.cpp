@@ -110,3 +110,9 @@ TEST_CASE("projections refuse a negative, NaN or infinite epsilon", "[projection
     }
     CHECK_NOTHROW(linf{0}.validate("test"));
 }
+
+TEST_CASE("an Linf epsilon beyond the data range is refused, with the unit", "[projections][errors]") {
+    CHECK_THROWS_WITH(linf{8}.validate("test"), Catch::Contains("8 of 255 is 8. / 255"));
+    CHECK_NOTHROW(linf{1}.validate("test"));
+    CHECK_NOTHROW(l2{8}.validate("test"));
+}

@@ -6,10 +6,21 @@ using namespace saddle;
 
 namespace {
 
+struct training_at {
+    schedule_position at{};
+    [[nodiscard]] schedule_position position() const { return at; }
+};
+
+std::string shown_at_begin(const schedule_position& at) {
+    std::ostringstream out;
+    progress_bar(out, false).train_begin(training_at{at});
+    return out.str();
+}
+
 std::string shown(bool terminal) {
     std::ostringstream out;
     progress_bar bar(out, terminal);
-    bar.train_begin();
+    bar.train_begin(training_at{});
     bar.epoch_begin({0, 0, 2, 3});
     bar.step_end({{0, 0, 2, 3}, 64, .5, .75, .1, 2});
     bar.step_end({{0, 1, 2, 3}, 64, .3, .85, .1, 2});
@@ -40,6 +51,12 @@ TEST_CASE("work between epochs has a line of its own") {
     CHECK(work(false) == "certification 3/3\n");
     CHECK(work(true).starts_with("\r\x1b[Kcertification 1/3"));
     CHECK(work(true).ends_with("\r\x1b[Kcertification 3/3\n"));
+}
+
+TEST_CASE("a training that goes on says where") {
+    CHECK(shown_at_begin({0, 0, 10, 3}).empty());
+    CHECK(shown_at_begin({1, 4, 10, 3}) == "resumed at step 5/10 of epoch 2/3\n");
+    CHECK(shown_at_begin({3, 0, 10, 3}) == "resumed: all 3 epochs are done already\n");
 }
 
 TEST_CASE("times are written as clocks show them") {

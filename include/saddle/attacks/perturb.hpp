@@ -71,9 +71,12 @@ void require_valid_run(std::string_view name, target_rule targets, std::size_t l
     fits(settings.gradients_spent.size(), "number of gradients_spent");
     for (const double e : settings.epsilons) require_epsilon(e, where);
     for (const double s : settings.step_sizes) require(s > 0 && s <= 1e6, where, "step_sizes", "numbers in (0, 1e6]", s);
-    if (targets == target_rule::given)
+    if (targets == target_rule::given) {
         require_valid_labels(labels(settings.targets.begin(), settings.targets.end()), x.size(), classes, "perturb: targets");
-    else
+        for (std::size_t i = 0; i < x.size(); ++i)
+            require<data_error>(settings.targets[i] != y[i], "perturb: targets", text("target of image ", i),
+                                "another class than its label", settings.targets[i]);
+    } else
         require(settings.targets.empty(), where, "run_settings::targets", "none unless the attack's targets are `given`",
                 settings.targets.size());
 }

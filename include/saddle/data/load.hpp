@@ -65,7 +65,7 @@ inline constexpr std::string_view recognised_files =
     std::string names;
     for (const auto& path : found) names += text(names.empty() ? "'" : ", '", path, "'");
     require<invalid_argument>(found.size() == 1, "load", text("data sets in '", folder, "'"),
-                              "one; give the folder of the one you want", names);
+                              "one; give its folder, or its name in load_options::name", names);
     return found[0];
 }
 

@@ -150,7 +150,7 @@ struct report {
     std::size_t classes = 0;
     extents image;
     std::uint64_t seed = 0;
-    std::size_t threads = 0;
+    std::size_t threads = 0;               ///< 0: not told
     double epsilon = not_measured;         ///< the one that the summary shows; NaN: the largest with most rows
     std::vector<setting> build, settings;  ///< how the program was built; what it was asked for
     std::vector<model_summary> models;

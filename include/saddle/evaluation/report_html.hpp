@@ -29,7 +29,7 @@ namespace detail {
         build += (build.empty() ? "" : ", ") + part;
     }
     fact("date", r.date), fact("saddle", r.version), fact("seed", std::to_string(r.seed)),
-        fact("threads", std::to_string(r.threads)), fact("build", build);
+        fact("threads", r.threads > 0 ? std::to_string(r.threads) : ""), fact("build", build);
     for (const auto& s : r.settings) fact(s.name, value_text(s));
     return html_element("header", "",
                         html_element("h1", "", escape_html(r.title)) + html_element("p", "class=\"lead\"", lead) +

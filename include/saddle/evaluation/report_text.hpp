@@ -16,8 +16,10 @@ namespace saddle {
     if (r.classes > 0) facts += text(", ", r.classes, " classes");
     if (!r.data_note.empty()) facts += " (" + r.data_note + ')';
     print_paragraph(out, facts, width);
-    print_paragraph(
-        out, text("saddle ", r.version, r.date.empty() ? "" : ", ", r.date, ", seed ", r.seed, ", threads ", r.threads), width);
+    print_paragraph(out,
+                    text("saddle ", r.version, r.date.empty() ? "" : ", ", r.date, ", seed ", r.seed,
+                         r.threads > 0 ? text(", threads ", r.threads) : ""),
+                    width);
     const double confidence = !r.rows.empty()     ? r.rows.front().robust.confidence
                               : !r.models.empty() ? r.models.front().clean.confidence
                                                   : .95;

@@ -67,7 +67,11 @@ struct linf {
 
     template <class V>
     using ball = linf_ball<V>;
-    void validate(std::string_view where) const { require_epsilon(epsilon, where); }
+    void validate(std::string_view where) const {
+        require_epsilon(epsilon, where);
+        require(epsilon <= 1, where, "epsilon of an Linf ball", "at most 1, as images are in [0,1] (8 of 255 is 8. / 255)",
+                epsilon);
+    }
 };
 
 }  // namespace saddle

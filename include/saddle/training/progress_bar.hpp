@@ -30,7 +30,19 @@ public:
     /// Writes to the standard error stream, redrawing when that is a terminal.
     progress_bar() : progress_bar(std::cerr, ::isatty(STDERR_FILENO) == 1) {}
 
-    void train_begin() { seconds_ = steps_ = 0; }
+    /// Says so where a checkpoint brought steps that are done already.
+    template <class Trainer>
+    void train_begin(const Trainer& trainer) {
+        seconds_ = steps_ = 0;
+        const schedule_position at = trainer.position();
+        if (at.steps() == 0) return;
+        if (at.epoch >= at.epochs)
+            *out_ << "resumed: all " << at.epochs << " epochs are done already\n" << std::flush;
+        else
+            *out_ << "resumed at step " << at.step + 1 << '/' << at.steps_per_epoch << " of epoch " << at.epoch + 1 << '/'
+                  << at.epochs << '\n'
+                  << std::flush;
+    }
     void epoch_begin(const schedule_position&) { loss_ = correct_ = examples_ = epoch_seconds_ = 0; }
 
     void step_end(const step_record& r) {
