@@ -1,4 +1,4 @@
-// Tries to break certificates: every verified test image of four networks against PGD-100 with 10 restarts, and a million random points
+// Tries to break certificates: every verified test image of five networks against PGD-100 with 10 restarts, and a million random points
 // and corners per network. Exits with 1 if one breaks.
 //   soundness DATA WEIGHTS [IMAGES] [deep_poly|zonotope|box]
 #include "saddle/attacks/perturb.hpp"
@@ -42,10 +42,9 @@ std::size_t break_by_points(const Program& program, const images& x, const label
     return broken;
 }
 
-template <class Domain, class Network>
-std::size_t attempt(const std::string& name, const std::string& weights, const split_dataset& data, double trained_at,
-                    double epsilon, std::size_t images, worker_pool& pool) {
-    const auto m = benchmarks::trained<Network, shape<1, 28, 28>>(weights, name, data, trained_at);
+template <class Domain, class Model>
+std::size_t attempt(const std::string& name, const Model& m, const split_dataset& data, double epsilon, std::size_t images,
+                    worker_pool& pool) {
     const auto x = data.test.x.slice(0, std::min(images, data.test.x.size()));
     const labels y(data.test.y.begin(), data.test.y.begin() + static_cast<std::ptrdiff_t>(x.size()));
     const cpu_backend::program<lanes<float>> program(m.structure(), m.parameters(), m.buffers(), {.winograd = false});
@@ -70,15 +69,25 @@ std::size_t attempt(const std::string& name, const std::string& weights, const s
     return broken + points;
 }
 
-/// How many certificates of a domain break, over the four networks.
+/// How many certificates of a domain break, over the five networks.
 template <class Domain>
 std::size_t attempt_all(const std::string& weights, const split_dataset& data, std::size_t images, worker_pool& pool) {
+    using image = shape<1, 28, 28>;
     using conv = networks::conv_small<>;
     using dense = benchmarks::dense_6x100;
-    return attempt<Domain, conv>("conv_small_natural", weights, data, 0, .03, images, pool) +
-           attempt<Domain, conv>("conv_small_madry", weights, data, .1, .1, images, pool) +
-           attempt<Domain, dense>("dense_6x100_natural", weights, data, 0, .02, images, pool) +
-           attempt<Domain, dense>("dense_6x100_madry", weights, data, .1, .03, images, pool);
+    std::size_t broken = 0;
+    const auto attempt_on = [&](const std::string& name, const auto& m, double epsilon) {
+        broken += attempt<Domain>(name, m, data, epsilon, images, pool);
+    };
+    const auto attempt_one = [&]<class Network>(const std::string& name, double trained_at, double epsilon) {
+        attempt_on(name, benchmarks::trained<Network, image>(weights, name, data, trained_at), epsilon);
+    };
+    attempt_one.template operator()<conv>("conv_small_natural", 0, .03);
+    attempt_one.template operator()<conv>("conv_small_madry", .1, .1);
+    attempt_one.template operator()<dense>("dense_6x100_natural", 0, .02);
+    attempt_one.template operator()<dense>("dense_6x100_madry", .1, .03);
+    attempt_on("conv_small_ibp", benchmarks::trained_by_intervals<conv, image>(weights, "conv_small_ibp", data, .1), .1);
+    return broken;
 }
 
 }  // namespace
