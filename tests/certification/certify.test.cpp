@@ -3,6 +3,7 @@
 #include "certification/networks.hpp"
 #include "saddle/certification/box.hpp"
 #include "saddle/certification/deep_poly.hpp"
+#include "saddle/certification/zonotope.hpp"
 #include "saddle/nn/networks/small_cnn.hpp"
 #include "saddle/testing/random_images.hpp"
 
@@ -77,6 +78,17 @@ TEST_CASE("a program without Winograd can be certified itself, one with it is re
     const cpu_backend::program<lanes<float>> plain(m.structure(), m.parameters(), m.buffers(), {.winograd = false});
     CHECK(certify<box>(plain, x, {0}, linf_box{.1}).status == certify<box>(m, x, {0}, linf_box{.1}).status);
     CHECK_THROWS_WITH(certify<box>(prepare(m), x, {0}, linf_box{.1}), Catch::Matchers::Contains("{.winograd = false}"));
+}
+
+TEMPLATE_TEST_CASE("logits that are a map are compared in the program's order", "[certify]", box, zonotope, deep_poly) {
+    using network = sequential<conv2d<3, 2, stride<3>>, saddle::tanh>;  // to 3·3·2
+    const auto m = random_model<network>(2);
+    const random_box point(each.size(), 0, 3);
+    analysed<TestType, double, small_model<network>> a(m, {}, soundness::exact_arithmetic);
+    const auto seen = sampled_margins(a.program, point, 7, 1, 1);
+    const auto margin = a.margins(point, 7);
+    REQUIRE(margin.size() == 18);
+    for (std::size_t j = 0; j < 18; ++j) CHECK(margin[j] == Approx(seen[j]).margin(1e-6));
 }
 
 TEST_CASE("weights that are not finite are an error that names the layer", "[certify]") {

@@ -77,7 +77,8 @@ struct program_weights<cpu_backend::machine<V>> {
 };
 
 /// A network as certification walks it: the operations and the very weights of one prepared program, batch norm folded as the program
-/// folds it, in the arithmetic T of the bounds. Node 0 is the input, the last one the logits.
+/// folds it, in the arithmetic T of the bounds. Node 0 is the input, the last one the logits,
+/// flat in the program's order.
 ///
 /// Throws invalid_argument for a program with Winograd convolutions (prepare it with {.winograd = false}: a certificate covers the
 /// rounding of plain sums) or with an operation that has no relaxation, numeric_error for weights that are not finite.
@@ -110,6 +111,8 @@ public:
         }
         require<shape_error>(node_of[list.output] + 1 == nodes_.size(), "bound_network", "last operation", "the logits",
                              "another one");
+        if (const auto shape = nodes_.back().shape; shape.pixels() > 1)  // logits are in the order [channel][row][column]
+            append({.kind = operation_kind::flatten, .shape = {shape.size(), 1, 1}, .input = nodes_.size() - 1});
         connect();
     }
 
