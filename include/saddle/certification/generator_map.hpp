@@ -8,6 +8,15 @@
 
 namespace saddle {
 
+/// What a window of generators costs in the layers that follow, in positions of the map that they are born in.
+[[nodiscard]] inline std::size_t window_cost(extents shape, std::size_t height, std::size_t width) {
+    return std::min(height + 3, shape.height) * std::min(width + 3, shape.width);
+}
+/// Whether generators of one more position had better not share a part of this window, which would become `next`.
+[[nodiscard]] inline bool costs_more_together(extents shape, extents now, extents next) {
+    return window_cost(shape, next.height, next.width) > window_cost(shape, now.height, now.width) + window_cost(shape, 1, 1);
+}
+
 /// The generators of a zonotope at one node: registers of them ("parts"), each with its coefficients in a window of the feature map,
 /// [y][x][channel][lane]; outside its window a part is zero. Parts are in the order of their ids, which name them at every node.
 template <class V>
@@ -58,9 +67,6 @@ public:
         std::vector<place> places;
         part now;
         std::size_t lane = 0;
-        const auto cost = [&](std::size_t height, std::size_t width) {
-            return std::min(height + 3, shape_.height) * std::min(width + 3, shape_.width);
-        };
         const auto close = [&] {
             now.id = id++;
             append(now);
@@ -75,7 +81,8 @@ public:
                     next.y = std::min(y, now.y), next.x = std::min(x, now.x);
                     next.height = std::max(y + 1, now.y + now.height) - next.y;
                     next.width = std::max(x + 1, now.x + now.width) - next.x;
-                    if (lane == V::size || cost(next.height, next.width) > cost(now.height, now.width) + cost(1, 1)) {
+                    if (lane == V::size ||
+                        costs_more_together(shape_, {1, now.height, now.width}, {1, next.height, next.width})) {
                         close();
                         next = {.y = y, .x = x, .height = 1, .width = 1};
                     }

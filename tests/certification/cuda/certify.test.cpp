@@ -29,6 +29,17 @@ struct two_models {
     }
 };
 
+/// A domain that runs on the processor only.
+struct corners {
+    static constexpr std::string_view name = "corners";
+    template <class V>
+    struct analysis {
+        analysis(const bound_network<typename V::value_type>&, const corners&, rounding_model) {}
+        template <class Value>
+        void margins(const Value*, const Value*, std::size_t, double*) {}
+    };
+};
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("certify on the device gives the processor's statuses and margins", "[cuda][certify]", strided,
@@ -45,6 +56,21 @@ TEMPLATE_TEST_CASE("certify on the device gives the processor's statuses and mar
     for (std::size_t i = 0; i < 12; ++i) {
         if (i != 1) CHECK(found.margin[i] == Approx(expected.margin[i]).epsilon(1e-9).margin(1e-9));
         CHECK((found.seconds[i] > 0) == (i != 1));
+    }
+}
+
+TEMPLATE_TEST_CASE("certify by zonotopes on the device gives the processor's statuses and margins", "[cuda][certify]", strided,
+                   residual_network) {
+    const two_models<TestType> m(12);
+    for (const bool intersect : {false, true}) {
+        const zonotope domain{.intersect = intersect};
+        const auto found = certify<zonotope, double>(m.device, m.x, m.y, linf_box{.02}, domain);
+        const auto expected = certify<zonotope, double>(m.host, m.x, m.y, linf_box{.02}, domain);
+        CHECK(found.status == expected.status);
+        CHECK(found.domain == "DeepZ");
+        CHECK(found.status[1] == certificate::misclassified);
+        for (std::size_t i = 0; i < 12; ++i)
+            if (i != 1) CHECK(found.margin[i] == Approx(expected.margin[i]).epsilon(1e-9).margin(1e-9));
     }
 }
 
@@ -114,13 +140,18 @@ TEST_CASE("radii and partitions are found on the device, too", "[cuda][certify]"
     CHECK(p.identity.arithmetic == "double, rounded to float");
     CHECK(p.identity.model == identify_partition<box>(m.host, m.x, m.y, linf_box{.01}).model);
     CHECK(p.status == certify<box>(m.device, m.x, m.y, linf_box{.01}).status);
+    const auto forms = partition_dataset<zonotope>(m.device, m.x, m.y, linf_box{.01});
+    CHECK(forms.identity.domain == "DeepZ (intersect=false)");
+    CHECK(forms.status == certify<zonotope>(m.device, m.x, m.y, linf_box{.01}).status);
 }
 
 TEST_CASE("a domain without kernels for a device is none of its domains", "[cuda][certify]") {
     STATIC_REQUIRE(cuda::DeviceDomain<box>);
-    STATIC_REQUIRE(cuda::DeviceDomain<ladder<box, deep_poly>>);
-    STATIC_REQUIRE_FALSE(cuda::DeviceDomain<zonotope>);
-    STATIC_REQUIRE_FALSE(cuda::DeviceDomain<ladder<zonotope, deep_poly>>);
+    STATIC_REQUIRE(cuda::DeviceDomain<zonotope>);
+    STATIC_REQUIRE(cuda::DeviceDomain<ladder<box, zonotope, deep_poly>>);
+    STATIC_REQUIRE(Domain<corners, lanes<double>>);
+    STATIC_REQUIRE_FALSE(cuda::DeviceDomain<corners>);
+    STATIC_REQUIRE_FALSE(cuda::DeviceDomain<ladder<zonotope, corners>>);
 }
 
 TEST_CASE("a layer without a relaxation is an error that names it, on the device as well", "[cuda][certify]") {

@@ -6,11 +6,11 @@
 using namespace saddle;
 using namespace saddle::testing;
 
-TEST_CASE("a ladder on the device has the processor's margins", "[cuda][ladder]") {
+TEMPLATE_TEST_CASE("a ladder on the device has the processor's margins", "[cuda][ladder]", (ladder<box, deep_poly>),
+                   (ladder<box, zonotope, deep_poly>), (ladder<box, zonotope>)) {
     const auto m = random_model<strided>(1);
     const box_batch batch(40, m.structure().input().size(), .02);
-    using domain = ladder<box, deep_poly>;
-    both_devices<domain, small_model<strided>> both(m, domain{}, soundness::float_program);
+    both_devices<TestType, small_model<strided>> both(m, TestType{}, soundness::float_program);
     both_devices<box, small_model<strided>> alone(m, {}, soundness::float_program);
     const auto found = both.device_margins(batch), boxes = alone.device_margins(batch);
     std::size_t settled = 0, improved = 0;

@@ -100,9 +100,8 @@ private:
 template <class BoundScalar, class D, class Box>
 certification_result certified_program::certify(const D& domain, const images& x, const labels& y, const Box& box,
                                                 worker_pool& pool, const certify_settings& settings) const {
-    static_assert(
-        DeviceDomain<D>,
-        "saddle: this domain has no kernels for a device; box, deep_poly and ladders of them have (docs/certification.md)");
+    static_assert(DeviceDomain<D>, "saddle: this domain has no kernels for a device; box, zonotope, deep_poly and ladders of "
+                                   "them have (docs/certification.md)");
     if constexpr (DeviceDomain<D>) {
         using clock = std::chrono::steady_clock;
         const std::size_t count = x.size(), elements = x.each().size(), classes = this->classes();

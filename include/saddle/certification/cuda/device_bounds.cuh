@@ -47,17 +47,21 @@ public:
     /// The interval of node i > 0 from those of its inputs; with lines, also the errors behind its values.
     void propagate(std::size_t i) {
         const auto& node = network_->network()[i];
-        if (node.kind == operation_kind::convolution) {
-            const std::size_t tiles = parts_of(node.shape.channels, std::size_t{interval_channels} * interval_threads);
-            return launch(handle(), bound_convolution<>,
-                          {.operation = "bounds of a convolution",
-                           .blocks = lanes_ / bound_lanes * node.shape.pixels() * tiles,
-                           .threads = bound_lanes,
-                           .threads_y = interval_threads},
-                          views_[i], views_[node.input], rounding_, static_cast<int>(lanes_));
-        }
+        if (node.kind == operation_kind::convolution) return convolve(i, views_[i], views_[node.input]);
         launch(handle(), bound_values<>, by_value("bounds of a layer", i), views_[i], views_[node.input],
                views_[node.second == none ? node.input : node.second], rounding_, network_->summands(), static_cast<int>(lanes_));
+    }
+
+    /// Intervals through convolution i, from and to where `in` and `out` say.
+    void convolve(std::size_t i, const node_view& out, const node_view& in) const {
+        const auto shape = network_->network()[i].shape;
+        const std::size_t tiles = parts_of(shape.channels, std::size_t{interval_channels} * interval_threads);
+        launch(handle(), bound_convolution<>,
+               {.operation = "bounds of a convolution",
+                .blocks = lanes_ / bound_lanes * shape.pixels() * tiles,
+                .threads = bound_lanes,
+                .threads_y = interval_threads},
+               out, in, rounding_, static_cast<int>(lanes_));
     }
 
     /// After the last change of node i's interval: its lines, and how many values matter.

@@ -1,5 +1,5 @@
 #pragma once
-#include "saddle/certification/cuda/device_analysis.cuh"
+#include "saddle/certification/cuda/device_zonotope.cuh"
 #include "saddle/certification/ladder.hpp"
 
 namespace saddle::cuda {

@@ -64,8 +64,8 @@ private:
                    place(input, tiles, memory), plan_.largest_cells(input));
             started_[input] = true;
         } else {
-            launch(stream(), start_with_ones<>, by_cell("first coefficients", from, tiles), start, t, place(from, tiles, memory),
-                   plan_.largest_cells(from));
+            launch(stream(), start_with_values<>, by_cell("first coefficients", from, tiles), start, t,
+                   place(from, tiles, memory), plan_.largest_cells(from), nullptr, lanes);
         }
         for (std::size_t i = from + 1; i-- > 0;) {
             if (!plan_.reaches(i) || (i == from && plan_.by_weights())) continue;

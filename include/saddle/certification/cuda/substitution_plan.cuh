@@ -76,13 +76,6 @@ public:
 private:
     static int number(std::size_t n) { return static_cast<int>(n); }
 
-    static void extend(map_window& w, int y0, int x0, int y1, int x1) {
-        if (w.height > 0) {
-            y1 = std::max(y1, w.y + w.height), x1 = std::max(x1, w.x + w.width);
-            y0 = std::min(y0, w.y), x0 = std::min(x0, w.x);
-        }
-        w = {y0, x0, std::max(y1 - y0, 0), std::max(x1 - x0, 0)};  // nothing, if all that is read is padding
-    }
     /// Extends the windows of node i's inputs to what its own reads.
     void cover_inputs(std::size_t i, std::size_t p) {
         using enum operation_kind;
@@ -96,13 +89,13 @@ private:
             const auto high = [&](int first, int count, std::size_t kernel, std::size_t extent) {
                 return std::min(number(extent), (first + count - 1) * s + number(kernel) - padding);
             };
-            extend(below, low(w.y), low(w.x), high(w.y, w.height, node.window.height, in.shape.height),
-                   high(w.x, w.width, node.window.width, in.shape.width));
+            below.extend(low(w.y), low(w.x), high(w.y, w.height, node.window.height, in.shape.height),
+                         high(w.x, w.width, node.window.width, in.shape.width));
         } else if (!(in.shape == node.shape)) {
-            extend(below, 0, 0, number(in.shape.height), number(in.shape.width));
+            below.extend(0, 0, number(in.shape.height), number(in.shape.width));
         } else {
-            extend(below, w.y, w.x, w.y + w.height, w.x + w.width);
-            if (node.second != none) extend(windows_[node.second][p], w.y, w.x, w.y + w.height, w.x + w.width);
+            below.extend(w);
+            if (node.second != none) windows_[node.second][p].extend(w);
         }
     }
     /// Walks back as the rows do; each node's coefficients get the first gap that fits while they live.

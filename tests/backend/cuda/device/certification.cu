@@ -20,6 +20,11 @@ saddle::certification_result device::certify_box(const saddle::plan& p, std::spa
                                                  double epsilon) {
     return certify(saddle::box{}, p, parameters, buffers, x, y, epsilon);
 }
+saddle::certification_result device::certify_zonotope(const saddle::plan& p, std::span<const float> parameters,
+                                                      std::span<const float> buffers, const saddle::images& x,
+                                                      const saddle::labels& y, double epsilon, const saddle::zonotope& domain) {
+    return certify(domain, p, parameters, buffers, x, y, epsilon);
+}
 saddle::certification_result device::certify_deep_poly(const saddle::plan& p, std::span<const float> parameters,
                                                        std::span<const float> buffers, const saddle::images& x,
                                                        const saddle::labels& y, double epsilon, std::size_t memory) {

@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/certification/certification_result.hpp"
+#include "saddle/certification/zonotope.hpp"
 #include "saddle/core/images.hpp"
 #include "saddle/nn/plan.hpp"
 
@@ -8,10 +9,14 @@
 /// Certification on the device behind plain functions, as device.hpp.
 namespace device {
 
-/// Bounds in double of Linf balls, by Box or by DeepPoly with so many bytes of coefficients.
+/// Bounds in double of Linf balls, by Box, by zonotopes or by DeepPoly with so many bytes of coefficients.
 [[nodiscard]] saddle::certification_result certify_box(const saddle::plan& p, std::span<const float> parameters,
                                                        std::span<const float> buffers, const saddle::images& x,
                                                        const saddle::labels& y, double epsilon);
+[[nodiscard]] saddle::certification_result certify_zonotope(const saddle::plan& p, std::span<const float> parameters,
+                                                            std::span<const float> buffers, const saddle::images& x,
+                                                            const saddle::labels& y, double epsilon,
+                                                            const saddle::zonotope& domain = {});
 [[nodiscard]] saddle::certification_result certify_deep_poly(const saddle::plan& p, std::span<const float> parameters,
                                                              std::span<const float> buffers, const saddle::images& x,
                                                              const saddle::labels& y, double epsilon,

@@ -28,9 +28,9 @@ using device::arithmetic;
 namespace {
 
 template <arithmetic A>
-inline constexpr double tolerance = A == arithmetic::fp32   ? 1e-5
-                                    : A == arithmetic::tf32 ? 2e-3
-                                                            : 2e-2;
+inline constexpr double tolerance = A == arithmetic::fp32                                  ? 1e-5
+                                    : A == arithmetic::tf32 || A == arithmetic::tf32_wgmma ? 2e-3
+                                                                                           : 2e-2;
 
 template <arithmetic A, class Shape, class Network>
 void check_agreement(std::size_t count, const Network& network = {}) {
@@ -79,22 +79,28 @@ TEST_CASE("whole networks on the device agree with the reference") {
     check_agreement<arithmetic::fp32, shape<3, 32, 32>, networks::preact_resnet18<>>(8);
 }
 
-TEST_CASE("convolutions by wgmma on the device agree with the reference", "[wgmma]") {
-    constexpr auto by_wgmma = arithmetic::bf16_wgmma;
-    check_agreement<by_wgmma, shape<64, 8, 6>, conv2d<64, 3, padding<1>, no_bias>>(128);
-    check_agreement<by_wgmma, shape<64, 5, 5>, conv2d<130, 3, padding<1>>>(64);
-    check_agreement<by_wgmma, shape<128, 6, 6>, conv2d<256, 3, stride<2>, padding<1>, no_bias>>(256);
-    check_agreement<by_wgmma, shape<160, 6, 6>, conv2d<160, 3, padding<1>, no_bias>>(128);
-    check_agreement<by_wgmma, shape<40, 7, 6>, conv2d<72, 1, stride<2>>>(130);
-    check_agreement<by_wgmma, shape<3, 32, 32>, networks::preact_resnet18<>>(8);
+namespace {
+
+template <arithmetic A>
+void check_wgmma() {
+    check_agreement<A, shape<64, 8, 6>, conv2d<64, 3, padding<1>, no_bias>>(128);
+    check_agreement<A, shape<64, 5, 5>, conv2d<130, 3, padding<1>>>(64);
+    check_agreement<A, shape<128, 6, 6>, conv2d<256, 3, stride<2>, padding<1>, no_bias>>(256);
+    check_agreement<A, shape<160, 6, 6>, conv2d<160, 3, padding<1>, no_bias>>(128);
+    check_agreement<A, shape<40, 7, 6>, conv2d<72, 1, stride<2>>>(130);
+    check_agreement<A, shape<512, 4, 4>, conv2d<512, 3, padding<1>, no_bias>>(64);
+    check_agreement<A, shape<128, 8, 8>, conv2d<64, 3, padding<1>, no_bias>>(192);
+    check_agreement<A, shape<3, 32, 32>, networks::preact_resnet18<>>(8);
 }
 
-TEST_CASE("every run by wgmma gives the same bits, and an image's result does not depend on its batch", "[wgmma]") {
+/// Every run gives the same bits, and an image's result does not depend on its batch.
+template <arithmetic A>
+void check_bits_by_wgmma() {
     using network = sequential<conv2d<64, 3, padding<1>>, relu, conv2d<64, 3, padding<1>>, relu, conv2d<128, 3, stride<2>>, relu,
                                flatten, linear<10>>;
     const model<network, shape<1, 28, 28>, backend::cpu> m(1);
     const auto data = generated_digits(1, 256).test;
-    using program = device::backend<arithmetic::bf16_wgmma>::program<float>;
+    using program = typename device::backend<A>::template program<float>;
     const auto attack = pgd({.epsilon = .1, .step_size = .01, .steps = 5});
     worker_pool pool(1);
     const auto run = [&](std::size_t count) {
@@ -104,6 +110,30 @@ TEST_CASE("every run by wgmma gives the same bits, and an image's result does no
     const auto once = run(256), part = run(64);
     CHECK(run(256).adversarial == once.adversarial);
     CHECK(std::equal(part.adversarial.values().begin(), part.adversarial.values().end(), once.adversarial.values().begin()));
+
+    std::vector<float> gradient(m.parameters().size()), again(gradient.size());
+    for (auto* to : {&gradient, &again}) {
+        typename device::backend<A>::template trainer_program<float> trainer(m.structure(), pool);
+        std::vector<float> buffers(m.buffers().begin(), m.buffers().end());
+        std::vector<std::uint64_t> ids(data.x.size());
+        trainer.differentiate(
+            m.parameters(), buffers, data.x, ids, training_settings{},
+            [](const float* z, std::size_t, std::size_t, float* dz) { std::copy_n(z, 10 * 64, dz); }, *to);
+    }
+    CHECK(again == gradient);
+}
+
+}  // namespace
+
+TEST_CASE("convolutions and weight gradients by wgmma on the device agree with the reference", "[wgmma]") {
+    check_wgmma<arithmetic::bf16_wgmma>();
+}
+TEST_CASE("convolutions by wgmma in TF32 on the device agree with the reference", "[wgmma]") {
+    check_wgmma<arithmetic::tf32_wgmma>();
+}
+TEST_CASE("every run by wgmma gives the same bits, and an image's result does not depend on its batch", "[wgmma]") {
+    check_bits_by_wgmma<arithmetic::bf16_wgmma>();
+    check_bits_by_wgmma<arithmetic::tf32_wgmma>();
 }
 
 TEST_CASE("every run on the device gives the same bits") {
@@ -172,7 +202,7 @@ TEST_CASE("attack decisions on the device are the processor's on at least 99.8 %
 
 namespace {
 
-/// Certifies images of a model by Box and DeepPoly on both sides; every status is equal, every margin within 1e-9.
+/// Certifies images of a model by every domain on both sides; every status is equal, every margin within 1e-9.
 template <class Model>
 void check_certificates(const Model& m, const images& x, double epsilon) {
     worker_pool pool;
@@ -184,6 +214,9 @@ void check_certificates(const Model& m, const images& x, double epsilon) {
     };
     same(device::certify_box(m.structure(), m.parameters(), m.buffers(), x, y, epsilon),
          certify<box, double>(m, x, y, linf_box{epsilon}, pool));
+    for (const bool intersect : {false, true})
+        same(device::certify_zonotope(m.structure(), m.parameters(), m.buffers(), x, y, epsilon, {.intersect = intersect}),
+             certify<zonotope, double>(m, x, y, linf_box{epsilon}, pool, {.intersect = intersect}));
     same(device::certify_deep_poly(m.structure(), m.parameters(), m.buffers(), x, y, epsilon),
          certify<deep_poly, double>(m, x, y, linf_box{epsilon}, pool));
 }
@@ -212,6 +245,12 @@ TEST_CASE("certification of conv_small on the device gives the processor's bound
     const auto whole = run(0, 100, std::size_t{1} << 30), part = run(30, 40, std::size_t{1} << 24);
     CHECK(run(0, 100, std::size_t{1} << 30) == whole);
     CHECK(std::equal(part.begin(), part.end(), whole.begin() + 300));
+    const auto forms = [&](std::size_t memory) {
+        return device::certify_zonotope(m.structure(), m.parameters(), m.buffers(), data.x, y, .1, {.memory = memory}).margins;
+    };
+    const auto together = forms(std::size_t{4} << 30);
+    CHECK(forms(std::size_t{4} << 30) == together);
+    CHECK(forms(std::size_t{1} << 29) == together);
 }
 
 int main(int count, char** arguments) {

@@ -30,6 +30,9 @@ __global__ void __launch_bounds__(bound_lanes* interval_threads)
     const int top = pixel / node.width * node.stride - node.padding, left = pixel % node.width * node.stride - node.padding;
     double centre[interval_channels] = {}, radius[interval_channels] = {}, size[interval_channels] = {};
     constexpr double epsilon = std::numeric_limits<double>::epsilon();
+    const std::size_t terms = static_cast<std::size_t>(in.channels) * node.taps();
+    const double relative = 1.01 * (rounding.program_sum(terms + 1) + rounding.bounds_sum(terms + 1));
+    const double inflation = node.error ? 0 : relative;  // where magnitudes are not asked for, larger radii cover the rounding
     for (int t = 0; t < node.taps(); ++t) {
         const int y = top + t / node.kernel_width, x = left + t % node.kernel_width;
         if (y < 0 || x < 0 || y >= in.height || x >= in.width) continue;
@@ -37,8 +40,8 @@ __global__ void __launch_bounds__(bound_lanes* interval_threads)
         for (int c = 0; c < in.channels; ++c, w += node.forward_columns) {
             const std::size_t at = static_cast<std::size_t>((c * in.height + y) * in.width + x) * lanes + lane;
             const double lo = in.lo[at], hi = in.hi[at], middle = (lo + hi) * .5;
-            const double reach = std::max(hi - middle, middle - lo) * (1 + 4 * epsilon),
-                         largest = std::max(std::abs(lo), std::abs(hi));
+            const double largest = std::max(std::abs(lo), std::abs(hi));
+            const double reach = std::max(hi - middle, middle - lo) * (1 + 4 * epsilon) + inflation * largest;
 #pragma unroll
             for (int o = 0; o < interval_channels; ++o) {
                 centre[o] = std::fma(w[o], middle, centre[o]);
@@ -47,15 +50,14 @@ __global__ void __launch_bounds__(bound_lanes* interval_threads)
             }
         }
     }
-    const std::size_t terms = static_cast<std::size_t>(in.channels) * node.taps();
-    const double relative = 1.01 * (rounding.program_sum(terms + 1) + rounding.bounds_sum(terms + 1));
     const std::size_t live =
         std::min(terms, static_cast<std::size_t>(in.live ? in.live[lane] : in.size()));  // products with 0 are exact
     const double changes =
         1.01 * (rounding.program_sum(live + 1) +
                 rounding.bounds_sum(static_cast<std::size_t>(node.channels) * node.overlap() + 1 + in.readers));
     for (int o = 0; o < interval_channels && first + o < node.channels; ++o) {
-        const double bias = node.shift[first + o], middle = centre[o] + bias, behind = size[o] + std::abs(bias);
+        const double bias = node.shift[first + o], middle = centre[o] + bias,
+                     behind = (node.error ? size[o] : 0) + std::abs(bias);
         const double reach = radius[o] * (1 + relative) + relative * behind;
         const double slack = (relative > 0 ? 4 * epsilon : 0) * (std::abs(middle) + reach);
         const std::size_t at = (static_cast<std::size_t>(first + o) * node.pixels() + pixel) * lanes + lane;
@@ -107,15 +109,7 @@ __device__ inline value_bound bound_value(const node_view& node, const node_view
                       program + rounding.bounds_sum(1 + static_cast<std::size_t>(node.overlap()) + extra) * size * node.share);
     }
     case max_pool: {
-        double lo = -std::numeric_limits<double>::infinity(), hi = lo, rest = lo;
-        int best = -1;
-        for_pool_window(node, in, j, [&](int k) {
-            if (best < 0 || in.lo[offset(k)] > lo) best = k, lo = in.lo[offset(k)];
-            hi = std::max(hi, in.hi[offset(k)]);
-        });
-        for_pool_window(node, in, j, [&](int k) {
-            if (k != best) rest = std::max(rest, in.hi[offset(k)]);
-        });
+        const auto [best, lo, hi, rest] = maximum_of_window(node, in, j, offset);
         if (node.best) {
             node.best[at] = lo >= rest ? ~best : best;
             node.highest[at] = hi;
@@ -133,17 +127,14 @@ __device__ inline value_bound bound_value(const node_view& node, const node_view
 template <class = void>
 __global__ void bound_values(node_view node, node_view in, node_view second, rounding_model rounding, std::size_t sums,
                              int lanes) {
-    const int lane = static_cast<int>(blockIdx.x) * bound_lanes + static_cast<int>(threadIdx.x);
-    for (int j = static_cast<int>(blockIdx.y) * interval_threads + static_cast<int>(threadIdx.y); j < node.size();
-         j += static_cast<int>(gridDim.y) * interval_threads) {
+    for_each_value(node, lanes, [&](int j, int lane, std::size_t at) {
         const auto found = bound_value(node, in, second, rounding, sums, j, lanes, lane);
-        const std::size_t at = static_cast<std::size_t>(j) * lanes + lane;
         const bool copies = node.kind == operation_kind::flatten ||
                             (node.kind == operation_kind::activation && node.function == activation_function::relu);
         node.lo[at] = copies ? found.lo : round_down<double>(found.lo);
         node.hi[at] = copies ? found.hi : round_up<double>(found.hi);
         if (node.error) node.error[at] = found.error;
-    }
+    });
 }
 
 }  // namespace saddle::cuda

@@ -13,13 +13,10 @@ namespace saddle::cuda {
 /// The lines of every value of a node. `sums`: most additions that a bound's constants enter. Grid as of bound_values.
 template <class = void>
 __global__ void find_lines(node_view node, node_view in, rounding_model rounding, lower_slope rule, std::size_t sums, int lanes) {
-    const int lane = static_cast<int>(blockIdx.x) * bound_lanes + static_cast<int>(threadIdx.x);
     const bool bends = node.kind == operation_kind::activation;
     saddle::detail::line_rounding error(rounding, bends ? 1 + static_cast<std::size_t>(in.readers) : 0);
     error.sum = rounding.bounds_sum(sums);
-    for (int j = static_cast<int>(blockIdx.y) * interval_threads + static_cast<int>(threadIdx.y); j < node.size();
-         j += static_cast<int>(gridDim.y) * interval_threads) {
-        const std::size_t at = static_cast<std::size_t>(j) * lanes + lane;
+    for_each_value(node, lanes, [&](int j, int, std::size_t at) {
         neuron_lines<double> lines;
         if (bends) {
             const auto r = relax<double>(node.function, node.slope, in.lo[at], in.hi[at], rule, rounding.program);
@@ -32,7 +29,7 @@ __global__ void find_lines(node_view node, node_view in, rounding_model rounding
         }
         node.lower[at] = {lines.slope[0], lines.constant[0]};
         node.upper[at] = {lines.slope[1], lines.constant[1]};
-    }
+    });
 }
 
 /// Threads that count the live values of one image.

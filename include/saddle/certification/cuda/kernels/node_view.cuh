@@ -51,6 +51,15 @@ struct node_view {
     return std::max(std::abs(node.lo[at]), std::abs(node.hi[at]));
 }
 
+/// Keeps the tighter of the present interval of a value and a new one.
+__device__ inline void tighten(const node_view& node, std::size_t at, double lower, double upper) {
+    double lo = node.lo[at], hi = node.hi[at];
+    if (lower > lo) lo = std::min(round_down<double>(lower), hi);
+    if (upper < hi) hi = std::max(round_up<double>(upper), lo);
+    node.lo[at] = lo;
+    node.hi[at] = hi;
+}
+
 /// Calls f(input value) for the window of pooled value j of `node`, whose input is `in`.
 template <class F>
 __device__ inline void for_pool_window(const node_view& node, const node_view& in, int j, F&& f) {
@@ -59,6 +68,35 @@ __device__ inline void for_pool_window(const node_view& node, const node_view& i
     for (int y = std::max(top, 0); y < std::min(in.height, top + node.kernel_height); ++y)
         for (int x = std::max(left, 0); x < std::min(in.width, left + node.kernel_width); ++x)
             f((c * in.height + y) * in.width + x);
+}
+
+/// What decides a maximum over the window of pooled value j: the first input with the largest lower bound, that bound, the largest upper
+/// bound, and that of the other inputs. `place(value)` is where an input's ends stand.
+struct window_maximum {
+    int best = -1;
+    double lowest = -std::numeric_limits<double>::infinity(), highest = lowest, rest = lowest;
+};
+template <class Place>
+[[nodiscard]] __device__ inline window_maximum maximum_of_window(const node_view& node, const node_view& in, int j,
+                                                                 const Place& place) {
+    window_maximum m;
+    for_pool_window(node, in, j, [&](int k) {
+        if (m.best < 0 || in.lo[place(k)] > m.lowest) m.best = k, m.lowest = in.lo[place(k)];
+        m.highest = std::max(m.highest, in.hi[place(k)]);
+    });
+    for_pool_window(node, in, j, [&](int k) {
+        if (k != m.best) m.rest = std::max(m.rest, in.hi[place(k)]);
+    });
+    return m;
+}
+
+/// Calls f(value, lane, place in [value][image]) for the values of a node that this thread has. Blocks: lane tiles, values as rows.
+template <class F>
+__device__ inline void for_each_value(const node_view& node, int lanes, F&& f) {
+    const int lane = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+    for (int j = static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y); j < node.size();
+         j += static_cast<int>(gridDim.y * blockDim.y))
+        f(j, lane, static_cast<std::size_t>(j) * lanes + lane);
 }
 
 }  // namespace saddle::cuda

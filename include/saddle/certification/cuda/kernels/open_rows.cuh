@@ -94,13 +94,7 @@ __global__ void tighten_values(node_view node, const row_entry* rows, const doub
     if (i >= pairs) return;
     const auto row = rows[2 * i];
     if (row.image < 0) return;
-    const std::size_t at = static_cast<std::size_t>(row.plus) * lanes + row.image;
-    const double lower = bounds[2 * i], upper = -bounds[2 * i + 1];
-    double lo = node.lo[at], hi = node.hi[at];
-    if (lower > lo) lo = std::min(round_down<double>(lower), hi);
-    if (upper < hi) hi = std::max(round_up<double>(upper), lo);
-    node.lo[at] = lo;
-    node.hi[at] = hi;
+    tighten(node, static_cast<std::size_t>(row.plus) * lanes + row.image, bounds[2 * i], -bounds[2 * i + 1]);
 }
 
 /// Bounds of the property's rows to margins [image][class], 0 at the label.

@@ -7,6 +7,20 @@ namespace saddle::cuda {
 /// Part of a feature map: all that the rows of one position reach.
 struct map_window {
     int y = 0, x = 0, height = 0, width = 0;
+
+    [[nodiscard]] bool empty() const { return height <= 0 || width <= 0; }
+    [[nodiscard]] int cells() const { return height * width; }
+    /// Grows to hold rows [y0, y1) and columns [x0, x1), too.
+    void extend(int y0, int x0, int y1, int x1) {
+        if (height > 0) {
+            y1 = std::max(y1, y + height), x1 = std::max(x1, x + width);
+            y0 = std::min(y0, y), x0 = std::min(x0, x);
+        }
+        *this = {y0, x0, std::max(y1 - y0, 0), std::max(x1 - x0, 0)};  // nothing, if all that is read is padding
+    }
+    void extend(const map_window& w) {
+        if (!w.empty()) extend(w.y, w.x, w.y + w.height, w.x + w.width);
+    }
 };
 
 /// Coefficients of one node for the tiles of a pass: [tile][channel][window row][window column][row of the tile].

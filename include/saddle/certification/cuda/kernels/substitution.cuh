@@ -48,9 +48,11 @@ __global__ void start_with_weights(node_view node, node_view in, tile_view tiles
     }
 }
 
-/// The first coefficients of rows of any other node: one of each value. Grid as above.
+/// The first coefficients of rows of any other node: those of its values, each one or, where given, amounts [value][image]. Grid as
+/// above.
 template <class = void>
-__global__ void start_with_ones(node_view node, tile_view tiles, coefficient_view to, int cells) {
+__global__ void start_with_values(node_view node, tile_view tiles, coefficient_view to, int cells, const double* amounts,
+                                  int lanes) {
     const std::size_t tile = blockIdx.x / static_cast<unsigned>(cells);
     const int cell = static_cast<int>(blockIdx.x % static_cast<unsigned>(cells));
     const auto w = to.windows[tiles.positions[tile]];
@@ -60,9 +62,13 @@ __global__ void start_with_ones(node_view node, tile_view tiles, coefficient_vie
     double* const out = to.tile(tile) + static_cast<std::size_t>(cell) * bound_lanes + threadIdx.x;
     for (int c = static_cast<int>(threadIdx.y); c < node.channels; c += substitution_threads) {
         const int j = c * node.pixels() + p;
-        const double one = node.kind == operation_kind::scale_shift ? node.scale[c] : 1;
+        double amount = 0;
+        if (row.plus == j || row.minus == j) {
+            amount = node.kind == operation_kind::scale_shift ? node.scale[c] : 1;
+            if (amounts) amount = amounts[static_cast<std::size_t>(j) * lanes + row.image];
+        }
         out[static_cast<std::size_t>(c) * w.height * w.width * bound_lanes] =
-            (row.plus == j ? one : 0) - (row.minus == j ? one : 0);
+            (row.plus == j ? amount : 0) - (row.minus == j ? amount : 0);
     }
 }
 
