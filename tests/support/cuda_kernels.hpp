@@ -40,9 +40,10 @@ auto in_both_orders(F&& f) {
     return forward;
 }
 
-/// A convolution's kernel against plain sums, with every part of the epilogue; `run` gets source, packed weights and epilogue.
-template <class Precision, class Run>
-void check_convolution(const convolution_shape& s, std::size_t lanes, const Run& run) {
+/// A convolution's kernel against plain sums, with every part of the epilogue; `run` gets source, packed weights and epilogue, `pack`
+/// the weights [O,I,H,W].
+template <class Precision, class Run, class Pack>
+void check_convolution(const convolution_shape& s, std::size_t lanes, const Run& run, const Pack& pack) {
     using S = typename Precision::storage;
     const std::size_t pixels = static_cast<std::size_t>(s.height * s.width),
                       source = static_cast<std::size_t>(s.source_height * s.source_width);
@@ -51,8 +52,8 @@ void check_convolution(const convolution_shape& s, std::size_t lanes, const Run&
     const auto raw = random_values<float>(inputs * outputs * static_cast<std::size_t>(s.taps()), 1);
     const auto bias = random_values<float>(outputs, 2), scale = random_values<float>(outputs, 3);
     const auto addend = random_values<S>(outputs * pixels * lanes, 4), mask = random_values<S>(outputs * pixels * lanes, 5);
-    std::vector<S> packed(packed_size(s)), second(outputs * pixels * lanes);
-    launch_pack<Precision>(nullptr, raw.data(), nullptr, s, packed.data());
+    const std::vector<S> packed = pack(raw);
+    std::vector<S> second(outputs * pixels * lanes);
 
     const auto found = in_both_orders([&] {
         std::vector<S> out(outputs * pixels * lanes);
@@ -92,6 +93,48 @@ void check_convolution(const convolution_shape& s, std::size_t lanes, const Run&
     INFO(Precision::name << " backward " << s.backward);
     CHECK(worst <= tolerance<Precision> * largest);
     CHECK(worst_second <= 2 * tolerance<Precision> * largest);
+}
+
+/// The same with weights as launch_pack leaves them.
+template <class Precision, class Run>
+void check_convolution(const convolution_shape& s, std::size_t lanes, const Run& run) {
+    check_convolution<Precision>(s, lanes, run, [&](const std::vector<float>& raw) {
+        std::vector<typename Precision::storage> packed(packed_size(s));
+        launch_pack<Precision>(nullptr, raw.data(), nullptr, s, packed.data());
+        return packed;
+    });
+}
+
+/// A weight gradient's kernels against plain sums; `run` gets x, dy and the gradient to add to. `s` is the forward convolution.
+template <class Precision, class Run>
+void check_weight_gradient(const convolution_shape& s, std::size_t lanes, const Run& run) {
+    using S = typename Precision::storage;
+    const auto inputs = static_cast<std::size_t>(s.inputs), outputs = static_cast<std::size_t>(s.outputs);
+    const std::size_t pixels = static_cast<std::size_t>(s.height * s.width),
+                      source = static_cast<std::size_t>(s.source_height * s.source_width);
+    const auto x = random_values<S>(inputs * source * lanes, 0), dy = random_values<S>(outputs * pixels * lanes, 1);
+    const auto taps = static_cast<std::size_t>(s.taps());
+    const auto found = in_both_orders([&] {
+        std::vector<float> gradient(inputs * outputs * taps, .5f);
+        run(x.data(), dy.data(), gradient.data());
+        return gradient;
+    });
+    double worst = 0, largest = 0;
+    for (std::size_t o = 0; o < outputs; ++o)
+        for (std::size_t c = 0; c < inputs; ++c)
+            for (std::size_t t = 0; t < taps; ++t) {
+                double sum = .5;
+                for (std::size_t p = 0; p < pixels; ++p) {
+                    const int at = s.pixel_of(static_cast<int>(p) / s.width, static_cast<int>(p) % s.width, static_cast<int>(t));
+                    if (at < 0) continue;
+                    for (std::size_t l = 0; l < lanes; ++l)
+                        sum += number(x[(c * source + static_cast<std::size_t>(at)) * lanes + l]) *
+                               number(dy[(o * pixels + p) * lanes + l]);
+                }
+                largest = std::max(largest, std::abs(sum));
+                worst = std::max(worst, std::abs(sum - found[(o * inputs + c) * taps + t]));
+            }
+    CHECK(worst <= tolerance<Precision> * largest);
 }
 
 inline convolution_pair padded(std::size_t inputs, std::size_t outputs) {

@@ -1,17 +1,46 @@
 #include "saddle/backend/cuda/convolution_wgmma.cuh"
 #include "support/cuda_kernels.hpp"
 
+#include <limits>
+#include <set>
+
 using namespace saddle;
 using namespace saddle::cuda;
 
 namespace {
 
-template <std::size_t Tile>
+/// Weights as implicit_gemm_wgmma wants them.
+template <class Precision>
+std::vector<typename Precision::storage> packed_for_wgmma(const convolution_shape& s, const std::vector<float>& raw) {
+    std::vector<typename Precision::storage> packed(wgmma_packed_size<Precision>(s));
+    if constexpr (std::is_same_v<Precision, tf32>)
+        launch_pack_for_wgmma(nullptr, raw.data(), nullptr, s, packed.data());
+    else
+        launch_pack<Precision>(nullptr, raw.data(), nullptr, s, packed.data());
+    return packed;
+}
+
+template <class Precision, std::size_t Tile>
 void check_wgmma(const convolution_shape& s, std::size_t lanes) {
     INFO("tile " << Tile);
-    check_convolution<bf16>(s, lanes, [&](const auto* source, const auto* weights, const auto& e) {
+    check_convolution<Precision>(
+        s, lanes,
+        [&](const auto* source, const auto* weights, const auto& e) {
+            tensor_maps maps;
+            cuda::detail::launch_wgmma_tile<Precision, Tile>(nullptr, s, source, {&maps, weights}, e, lanes);
+        },
+        [&](const std::vector<float>& raw) { return packed_for_wgmma<Precision>(s, raw); });
+}
+
+template <std::size_t Tile>
+void check_gradient(const convolution_shape& s, std::size_t lanes) {
+    INFO("tile " << Tile);
+    const auto cut = gradient_cut::by_wgmma(s, lanes, Tile);
+    check_weight_gradient<bf16>(s, lanes, [&](const auto* x, const auto* dy, float* gradient) {
         tensor_maps maps;
-        cuda::detail::launch_wgmma_tile<Tile>(nullptr, s, source, weights, e, lanes, maps);
+        std::vector<float> partial(cut.partial_size(s), std::numeric_limits<float>::quiet_NaN());
+        cuda::detail::launch_gradient_wgmma_tile<Tile>(nullptr, s, cut, x, dy, lanes, partial.data(), maps);
+        cuda::detail::launch_fold(nullptr, s, cut, partial.data(), gradient);
     });
 }
 
@@ -45,7 +74,7 @@ __global__ void sum_boxes(const __grid_constant__ CUtensorMap tensor, float* out
             if (Mistake != mistake::no_wait_for_copy || i > 0) wait_for_phase(full, i);
             warpgroup_fence();
             multiply_warpgroup<false>(sum, operand_descriptor(shared_offset(shared), 128, box),
-                               operand_descriptor(shared_offset(shared) + ones_at, 128, box));
+                                      operand_descriptor(shared_offset(shared) + ones_at, 128, box));
             warpgroup_commit();
             if (Mistake != mistake::no_wait_for_products) warpgroup_wait<0>();
             if (thread % 32 == 0) arrive(empty);
@@ -75,40 +104,87 @@ bool sums_are_right() {
 }  // namespace
 
 TEST_CASE("every tile of the convolution by wgmma sums its taps and finishes them", "[cuda][wgmma]") {
-    check_wgmma<0>(padded(64, 250).forward, 128);
-    check_wgmma<1>(strided(40, 160).backward, 128);
-    check_wgmma<2>(padded(65, 100).backward, 128);
-    check_wgmma<3>(strided(70, 66).forward, 128);
-    check_wgmma<4>(padded(33, 64).forward, 64);
-    check_wgmma<4>(strided(64, 34).backward, 128);
-    check_wgmma<3>(convolution_pair({1, 1, 1, 0}, {300, 1, 1}, {40, 1, 1}).forward, 128);
+    check_wgmma<bf16, 0>(padded(33, 250).forward, 128);
+    check_wgmma<bf16, 1>(strided(40, 160).backward, 128);
+    check_wgmma<bf16, 2>(strided(65, 100).backward, 128);
+    check_wgmma<bf16, 3>(strided(70, 66).forward, 128);
+    check_wgmma<bf16, 4>(padded(33, 64).forward, 64);
+    check_wgmma<bf16, 4>(strided(64, 34).backward, 128);
+    check_wgmma<bf16, 3>(convolution_pair({1, 1, 1, 0}, {300, 1, 1}, {40, 1, 1}).forward, 128);
 }
 
-TEST_CASE("tiles of wgmma give the same bits", "[cuda][wgmma]") {
+TEST_CASE("every tile of the convolution by wgmma in TF32 does", "[cuda][wgmma]") {
+    check_wgmma<tf32, 0>(padded(33, 170).forward, 128);
+    check_wgmma<tf32, 1>(padded(36, 100).backward, 128);
+    check_wgmma<tf32, 2>(strided(70, 66).forward, 128);
+    check_wgmma<tf32, 3>(padded(33, 64).forward, 64);
+    check_wgmma<tf32, 3>(strided(65, 34).backward, 128);
+    check_wgmma<tf32, 3>(convolution_pair({1, 1, 1, 0}, {300, 1, 1}, {40, 1, 1}).forward, 64);
+}
+
+TEMPLATE_TEST_CASE("tiles of wgmma give the same bits", "[cuda][wgmma]", bf16, tf32) {
+    using S = typename TestType::storage;
     const auto s = strided(72, 160).forward;
     constexpr std::size_t lanes = 128;
-    const auto x = random_values<bfloat16>(72 * 12 * lanes, 0);
-    const auto raw = random_values<float>(72 * 160 * 6, 1);
-    std::vector<bfloat16> packed(packed_size(s));
-    launch_pack<bf16>(nullptr, raw.data(), nullptr, s, packed.data());
+    const auto x = random_values<S>(72 * 12 * lanes, 0);
+    const auto packed = packed_for_wgmma<TestType>(s, random_values<float>(72 * 160 * 6, 1));
     const auto sums = [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile>) {
         std::vector<float> out(160 * 6 * lanes);
         const epilogue<float> e{.out = out.data()};
         tensor_maps maps;
-        cuda::detail::launch_wgmma_tile<Tile>(nullptr, s, x.data(), packed.data(), e, lanes, maps);
+        cuda::detail::launch_wgmma_tile<TestType, Tile>(nullptr, s, x.data(), {&maps, packed.data()}, e, lanes);
         return out;
     };
     const auto first = sums(std::integral_constant<std::size_t, 0>{});
     CHECK(sums(std::integral_constant<std::size_t, 1>{}) == first);
+    CHECK(sums(std::integral_constant<std::size_t, 2>{}) == first);
     CHECK(sums(std::integral_constant<std::size_t, 3>{}) == first);
-    CHECK(sums(std::integral_constant<std::size_t, 4>{}) == first);
+}
+
+TEST_CASE("the threads of a warp read the source of TF32 products from different banks", "[cuda][wgmma]") {
+    for (int i = 0; i < 4; ++i)
+        for (int warp = 0; warp < 4; ++warp) {
+            std::set<unsigned> banks;
+            for (int thread = 32 * warp; thread < 32 * warp + 32; ++thread) {
+                const int channel = channel_at_place(fragment_column(thread, i)), lane = fragment_row(thread, i) % 32;
+                banks.insert(swizzled(static_cast<unsigned>(channel * 128 + lane * 4), 128) / 4 % 32);
+            }
+            CHECK(banks.size() == 32);
+        }
+    std::set<int> channels;
+    for (int place = 8; place < 16; ++place) channels.insert(channel_at_place(place));
+    CHECK((channels.size() == 8 && *channels.begin() == 8 && *channels.rbegin() == 15));
+}
+
+TEST_CASE("every tile of the weight gradient by wgmma sums over pixels and lanes", "[cuda][wgmma]") {
+    check_gradient<0>(strided(33, 130).forward, 64);
+    check_gradient<1>(strided(161, 40).forward, 64);
+    check_gradient<2>(strided(100, 65).forward, 64);
+    check_gradient<3>(strided(40, 129).forward, 64);
+    check_gradient<4>(padded(40, 33).forward, 192);
+    check_gradient<4>(strided(65, 66).forward, 64);
+    check_gradient<4>(convolution_pair({3, 3, 1, 1}, {32, 6, 3}, {34, 6, 3}).forward, 64);  // two parts
+    check_gradient<2>(convolution_pair({1, 1, 1, 0}, {128, 1, 1}, {40, 1, 1}).forward, 1280);
+}
+
+TEST_CASE("the cut of a weight gradient by wgmma depends on shapes alone and wastes little", "[cuda][wgmma]") {
+    CHECK(tuning::choose_wgmma_gradient_tile(512, 512) == 0);
+    CHECK(tuning::choose_wgmma_gradient_tile(160, 160) == 1);
+    CHECK(tuning::choose_wgmma_gradient_tile(128, 128) == 2);
+    CHECK(tuning::choose_wgmma_gradient_tile(128, 64) == 3);
+    CHECK(tuning::choose_wgmma_gradient_tile(64, 64) == 4);
+    const convolution_pair wide({3, 3, 1, 1}, {64, 32, 32}, {64, 32, 32});
+    const auto cut = gradient_cut::by_wgmma(wide.forward, 512);
+    CHECK((cut.tiles == 9 && cut.parts == 57));
+    CHECK(gradient_scratch<bf16>(wide.forward, 512, true) ==
+          std::max(cut.partial_size(wide.forward), gradient_scratch<bf16>(wide.forward, 512, false)));
 }
 
 TEST_CASE("a tile is chosen that divides the lanes and wastes few columns", "[cuda][wgmma]") {
-    CHECK(tuning::choose_wgmma_tile(64, 512, 640, 132) == 1);
-    CHECK(tuning::choose_wgmma_tile(64, 512, 256, 132) == 0);
-    CHECK(tuning::choose_wgmma_tile(1024, 512, 64, 132) == 3);
-    CHECK(tuning::choose_wgmma_tile(1024, 64, 512, 132) == 4);
+    CHECK(tuning::choose_wgmma_tile<bf16>(64, 512, 640, 132) == 1);
+    CHECK(tuning::choose_wgmma_tile<bf16>(64, 512, 256, 132) == 0);
+    CHECK(tuning::choose_wgmma_tile<bf16>(1024, 512, 64, 132) == 3);
+    CHECK(tuning::choose_wgmma_tile<bf16>(1024, 64, 512, 132) == 4);
 }
 
 TEST_CASE("the emulator catches what a pipeline of copies and products may get wrong", "[cuda][wgmma]") {

@@ -29,23 +29,6 @@ void check_agreement(const Network& network = {}) {
     CHECK(found.worst() <= tolerance<Precision>);
 }
 
-/// bf16 whose programs have wgmma switched on.
-struct wgmma_backend : backend::cuda_bf16 {
-    template <class T>
-    struct program : backend::cuda_bf16::program<T> {
-        program(const plan& p, std::span<const float> parameters, std::span<const float> buffers)
-            : backend::cuda_bf16::program<T>(p, parameters, buffers) {
-            this->use_wgmma(true);
-        }
-    };
-    template <class T>
-    struct trainer_program : backend::cuda_bf16::trainer_program<T> {
-        trainer_program(const plan& p, worker_pool& pool) : backend::cuda_bf16::trainer_program<T>(p, pool) {
-            this->use_wgmma(true);
-        }
-    };
-};
-
 struct cube {
     template <class Shape>
     using output = Shape;
@@ -114,23 +97,55 @@ TEMPLATE_LIST_TEST_CASE("residuals on the emulated device agree with the referen
     check_agreement<TestType, shape<4, 5, 3>, sequential<conv2d<4, 3, padding<1>>, relu, projected, relu>>();
 }
 
-TEST_CASE("networks by wgmma on the emulated device agree with the reference", "[cuda][wgmma]") {
+namespace {
+
+/// Whether kernels have been launched, by the shared memory that they asked for.
+template <class... Kernels>
+bool launched(Kernels*... kernels) {
+    return (cuda_emulator::shared_limits().count(reinterpret_cast<const void*>(kernels)) && ...);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("networks by wgmma on the emulated device agree with the reference", "[cuda][wgmma]", cuda::tf32, cuda::bf16) {
+    constexpr std::size_t smallest = cuda::tuning::wgmma_tiles<TestType>.size() - 1;
     const auto used = [] {
-        using kernel = cuda::tuning::wgmma_tile_at<4>::type;
-        return cuda_emulator::shared_limits().count(
-            reinterpret_cast<const void*>(&cuda::implicit_gemm_wgmma<kernel, cuda::bfloat16>));
+        return launched(
+            cuda::implicit_gemm_wgmma<TestType, cuda::tuning::wgmma_tile_at<TestType, smallest>, typename TestType::storage>);
     };
+    const auto gradient_used = [] { return launched(cuda::weight_gradient_wgmma<cuda::tuning::wgmma_gradient_tile_at<4>>); };
     using body = sequential<batch_norm, relu, conv2d<64, 3, padding<1>, no_bias>>;
     using network = sequential<conv2d<64, 1>, residual<body>, flatten, linear<5>>;
-    CHECK(compare_with_reference<network, shape<3, 3, 6>, backend::cuda_bf16>(5).worst() <= tolerance<cuda::bf16>);
-    CHECK(used() == 0);  // off from the start
-    CHECK(compare_with_reference<network, shape<3, 3, 6>, wgmma_backend>(5).worst() <= tolerance<cuda::bf16>);
-    CHECK(used() == 1);
+    const auto worst = [](auto on) { return compare_with_reference<network, shape<3, 3, 6>, decltype(on)>(5).worst(); };
+    CHECK(worst(backend::basic_cuda<TestType>{}) <= tolerance<TestType>);
+    CHECK_FALSE((used() || gradient_used()));  // off from the start
+    CHECK(worst(backend::cuda_wgmma<TestType>{}) <= tolerance<TestType>);
+    CHECK(used());
+    CHECK(gradient_used() == std::is_same_v<TestType, cuda::bf16>);
+}
+
+TEMPLATE_TEST_CASE("wgmma can be switched on and off", "[cuda][wgmma]", cuda::tf32, cuda::bf16) {
+    using network = sequential<conv2d<33, 1>, batch_norm, relu, conv2d<64, 3, padding<1>, no_bias>, flatten, linear<5>>;
+    using on_device = backend::basic_cuda<TestType>;
+    const weighted_plan<on_device, float> m(make_plan<network, shape<3, 3, 6>, on_device, float>(), 1);
+    auto program = prepare(m);
+    program.fuse_small_networks(false);
+    const auto logits = [&](bool on) {
+        program.use_wgmma(on);
+        std::vector<float> z(5 * 5);
+        program.logits(random_images<float>(5, {3, 3, 6}), z);
+        return z;
+    };
+    const auto off = logits(false), on = logits(true);
+    for (std::size_t i = 0; i < on.size(); ++i) CHECK(on[i] == Approx(off[i]).margin(tolerance<TestType>));
+    CHECK(logits(false) == off);
+    CHECK(logits(true) == on);
 }
 
 TEST_CASE("batches keep their tensor maps until their memory or their lanes change", "[cuda][wgmma]") {
-    using network = sequential<conv2d<64, 1>, relu, conv2d<64, 3, padding<1>, no_bias>, flatten, linear<5>>;
-    const weighted_plan<wgmma_backend, float> m(make_plan<network, shape<3, 3, 6>, wgmma_backend, float>(), 1);
+    using network = sequential<conv2d<32, 1>, relu, conv2d<64, 3, padding<1>, no_bias>, flatten, linear<5>>;
+    using on_device = backend::cuda_wgmma<cuda::bf16>;
+    const weighted_plan<on_device, float> m(make_plan<network, shape<3, 3, 6>, on_device, float>(), 1);
     const weighted_plan<backend::cuda_bf16, float> plain(m.structure(), 1);
     const auto program = prepare(m);
     const auto expected = prepare(plain);
@@ -152,9 +167,9 @@ TEST_CASE("batches keep their tensor maps until their memory or their lanes chan
     CHECK(maps_of(1) == 2);  // fewer in the same place
 }
 
-TEST_CASE("wgmma for another precision is an error", "[cuda][wgmma]") {
-    const weighted_plan<backend::cuda_tf32, float> m(make_plan<conv2d<4, 1>, shape<3, 2, 2>, backend::cuda_tf32, float>(), 1);
+TEST_CASE("wgmma in fp32 is an error", "[cuda][wgmma]") {
+    const weighted_plan<backend::cuda_fp32, float> m(make_plan<conv2d<4, 1>, shape<3, 2, 2>, backend::cuda_fp32, float>(), 1);
     auto program = prepare(m);
-    CHECK_THROWS_WITH(program.use_wgmma(true), Catch::Matchers::Contains("bf16"));
+    CHECK_THROWS_WITH(program.use_wgmma(true), Catch::Matchers::Contains("bf16 and TF32"));
     CHECK_NOTHROW(program.use_wgmma(false));
 }

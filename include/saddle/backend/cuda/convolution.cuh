@@ -4,6 +4,7 @@
 #include "saddle/backend/cuda/kernels/pack.cuh"
 #include "saddle/backend/cuda/kernels/reduce.cuh"
 #include "saddle/backend/cuda/kernels/weight_gradient.cuh"
+#include "saddle/backend/cuda/kernels/weight_gradient_wgmma.cuh"
 #include "saddle/backend/cuda/launch.cuh"
 #include "saddle/backend/cuda/tuning/convolution.cuh"
 #include "saddle/nn/plan.hpp"
@@ -59,7 +60,7 @@ namespace detail {
 template <class Precision, std::size_t Tile, bool Sliced, class Out>
 void launch_tile(cudaStream_t stream, const convolution_shape& s, const typename Precision::storage* source,
                  const typename Precision::storage* weights, const epilogue<Out>& e, std::size_t lanes) {
-    using shape_of_tile = typename tuning::convolution_tile_at<Tile>::type;
+    using shape_of_tile = tuning::convolution_tile_at<Tile>;
     using product = typename multiply_for<Precision, shape_of_tile>::type;
     constexpr int stages = Sliced ? tuning::sliced_stages : tuning::convolution_stages, slices = Sliced ? tuning::slices : 1;
     const std::size_t blocks = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width) *
@@ -75,37 +76,34 @@ void launch_tile(cudaStream_t stream, const convolution_shape& s, const typename
 
 }  // namespace detail
 
-/// Runs a convolution on tensor cores or, in fp32, by multiply-add. With `maps`, those of the batch's memory, bf16
-/// layers that fit run by implicit_gemm_wgmma; needs has_wgmma.
+/// Whether a layer runs by implicit_gemm_wgmma in programs that use it.
+template <class Precision>
+[[nodiscard]] bool runs_by_wgmma(const convolution_shape& s) {
+    const std::size_t pixels = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width);
+    const auto inputs = static_cast<std::size_t>(s.inputs), outputs = static_cast<std::size_t>(s.outputs);
+    return !std::is_same_v<Precision, fp32> && tuning::fits_wgmma(inputs, outputs) &&
+           !tuning::cuts_into_slices(pixels, outputs, static_cast<std::size_t>(s.taps()) * inputs);
+}
+
+/// Runs a convolution on tensor cores or, in fp32, by multiply-add. With `wgmma.maps` those that runs_by_wgmma says so of; needs
+/// has_wgmma.
 template <class Precision, class Out>
 void launch_convolution(cudaStream_t stream, const convolution_shape& s, const typename Precision::storage* source,
                         const typename Precision::storage* weights, const epilogue<Out>& e, std::size_t lanes,
-                        std::size_t multiprocessors, tensor_maps* maps = nullptr) {
+                        std::size_t multiprocessors, const wgmma_operands<typename Precision::storage>& wgmma = {}) {
+    if constexpr (!std::is_same_v<Precision, fp32> && std::is_same_v<Out, typename Precision::storage>)
+        if (wgmma.maps && runs_by_wgmma<Precision>(s))
+            return launch_wgmma<Precision>(stream, s, source, wgmma, e, lanes, multiprocessors);
     const std::size_t pixels = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width);
     const auto inputs = static_cast<std::size_t>(s.inputs), outputs = static_cast<std::size_t>(s.outputs);
     const bool sliced = tuning::cuts_into_slices(pixels, outputs, static_cast<std::size_t>(s.taps()) * inputs);
-    if constexpr (std::is_same_v<Precision, bf16> && std::is_same_v<Out, bfloat16>)
-        if (maps && !sliced && tuning::fits_wgmma(inputs, outputs))
-            return launch_wgmma(stream, s, source, weights, e, lanes, multiprocessors, *maps);
-    const auto whole = [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile>) {
-        detail::launch_tile<Precision, Tile, false>(stream, s, source, weights, e, lanes);
-    };
-    const auto either = [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile> tile) {
-        if (!sliced) return whole(tile);
-        detail::launch_tile<Precision, Tile, true>(stream, s, source, weights, e, lanes);
-    };
-    switch (tuning::choose_convolution_tile(pixels, lanes, outputs, multiprocessors, sliced)) {
-    case 0:
-        return whole(std::integral_constant<std::size_t, 0>{});
-    case 1:
-        return whole(std::integral_constant<std::size_t, 1>{});
-    case 2:
-        return either(std::integral_constant<std::size_t, 2>{});
-    case 3:
-        return either(std::integral_constant<std::size_t, 3>{});
-    default:
-        return either(std::integral_constant<std::size_t, 4>{});
-    }
+    with_index<tuning::convolution_tiles.size()>(
+        tuning::choose_convolution_tile(pixels, lanes, outputs, multiprocessors, sliced),
+        [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile>) {
+            if constexpr (tuning::convolution_tiles[Tile].rows <= 64)
+                if (sliced) return detail::launch_tile<Precision, Tile, true>(stream, s, source, weights, e, lanes);
+            detail::launch_tile<Precision, Tile, false>(stream, s, source, weights, e, lanes);
+        });
 }
 
 /// The forward pass from at most three channels of floats.
@@ -145,15 +143,34 @@ struct gradient_cut {
         if (s.outputs >= 128 && columns >= 128) c.rows = c.columns = 128;
         c.tiles = parts_of(static_cast<std::size_t>(s.outputs), static_cast<std::size_t>(c.rows)) *
                   parts_of(columns, static_cast<std::size_t>(c.columns));
-        constexpr std::size_t depth = multiply_rows<Precision, tile<64, 64, 2, 2>>::depth;
-        const std::size_t steps = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width) * parts_of(lanes, depth);
-        c.parts = tuning::gradient_parts(c.tiles, steps);
+        c.cut_steps(s, lanes, multiply_rows<Precision, tile<64, 64, 2, 2>>::depth);
         return c;
+    }
+    /// That of weight_gradient_wgmma with a tile of tuning::wgmma_gradient_tiles.
+    [[nodiscard]] static gradient_cut by_wgmma(const convolution_shape& s, std::size_t lanes, std::size_t tile) {
+        const auto& t = tuning::wgmma_gradient_tiles[tile];
+        gradient_cut c{t.rows, t.columns};
+        c.tiles = parts_of(static_cast<std::size_t>(s.outputs), static_cast<std::size_t>(c.rows)) *
+                  static_cast<std::size_t>(s.taps()) *
+                  parts_of(static_cast<std::size_t>(s.inputs), static_cast<std::size_t>(c.columns));
+        c.cut_steps(s, lanes, static_cast<std::size_t>(t.depth));
+        return c;
+    }
+    [[nodiscard]] static gradient_cut by_wgmma(const convolution_shape& s, std::size_t lanes) {
+        return by_wgmma(
+            s, lanes,
+            tuning::choose_wgmma_gradient_tile(static_cast<std::size_t>(s.outputs), static_cast<std::size_t>(s.inputs)));
     }
     /// Floats of the partial sums.
     [[nodiscard]] std::size_t partial_size(const convolution_shape& s) const {
         return parts * static_cast<std::size_t>(s.outputs) * static_cast<std::size_t>(s.inputs) *
                static_cast<std::size_t>(s.taps());
+    }
+
+private:
+    void cut_steps(const convolution_shape& s, std::size_t lanes, std::size_t depth) {
+        const std::size_t steps = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width) * parts_of(lanes, depth);
+        parts = tuning::gradient_parts(tiles, steps);
     }
 };
 
@@ -171,13 +188,62 @@ void launch_gradient_tile(cudaStream_t stream, const convolution_shape& s, const
            x, dy, s, static_cast<int>(lanes), static_cast<int>(cut.parts), partial);
 }
 
+template <std::size_t Tile>
+void launch_gradient_wgmma_tile(cudaStream_t stream, const convolution_shape& s, const gradient_cut& cut, const bfloat16* x,
+                                const bfloat16* dy, std::size_t lanes, float* partial, tensor_maps& maps) {
+    using tile = tuning::wgmma_gradient_tile_at<Tile>;
+    const auto number = [](int n) { return static_cast<std::size_t>(n); };
+    const auto& left = maps.of(dy, {lanes, number(s.height) * number(s.width), number(s.outputs)}, {tile::depth, 1, tile::rows});
+    const auto& right =
+        maps.of(x, {lanes, number(s.source_height) * number(s.source_width), number(s.inputs)}, {tile::depth, 1, tile::columns});
+    launch(stream, weight_gradient_wgmma<tile>,
+           {.operation = "weight gradient by wgmma",
+            .blocks = cut.tiles,
+            .threads = tile::threads,
+            .shared = wgmma_memory<bfloat16, tile>::bytes,
+            .rows = cut.parts},
+           left, right, s, static_cast<int>(lanes), static_cast<int>(cut.parts), partial);
+}
+inline void launch_fold(cudaStream_t stream, const convolution_shape& s, const gradient_cut& cut, const float* partial,
+                        float* gradient) {
+    launch(stream, fold_weight_gradient<>,
+           {.operation = "folding a weight gradient", .blocks = parts_of(cut.partial_size(s) / cut.parts, 256)}, partial,
+           static_cast<int>(cut.parts), s.outputs, s.inputs, s.taps(), gradient);
+}
+
 }  // namespace detail
 
+/// Whether a layer's weight gradient runs by weight_gradient_wgmma in programs that use it.
+template <class Precision>
+[[nodiscard]] bool gradient_runs_by_wgmma(const convolution_shape& s) {
+    return std::is_same_v<Precision, bf16> &&
+           tuning::fits_wgmma(static_cast<std::size_t>(s.inputs), static_cast<std::size_t>(s.outputs));
+}
+
+/// Floats of partial sums that launch_weight_gradient needs; `wgmma`: with tensor maps.
+template <class Precision>
+[[nodiscard]] std::size_t gradient_scratch(const convolution_shape& s, std::size_t lanes, bool wgmma) {
+    const std::size_t plain = gradient_cut::of<Precision>(s, lanes).partial_size(s);
+    if (!wgmma || !gradient_runs_by_wgmma<Precision>(s)) return plain;
+    return std::max(plain, gradient_cut::by_wgmma(s, lanes).partial_size(s));
+}
+
 /// Adds the gradient of the weights [O,I,H,W] to `gradient`; `s` is the forward convolution. Lanes past the last image have dy =
-/// 0.
+/// 0. With `maps`, those of the batch's memory, layers in bf16 that gradient_runs_by_wgmma says so of run so; needs has_wgmma.
 template <class Precision, class X, class G>
 void launch_weight_gradient(cudaStream_t stream, const convolution_shape& s, const X* x, const G* dy, std::size_t lanes,
-                            float* partial, float* gradient) {
+                            float* partial, float* gradient, tensor_maps* maps = nullptr) {
+    if constexpr (std::is_same_v<X, bfloat16> && std::is_same_v<G, bfloat16>)
+        if (maps && gradient_runs_by_wgmma<Precision>(s)) {
+            const std::size_t chosen =
+                tuning::choose_wgmma_gradient_tile(static_cast<std::size_t>(s.outputs), static_cast<std::size_t>(s.inputs));
+            const auto cut = gradient_cut::by_wgmma(s, lanes, chosen);
+            with_index<tuning::wgmma_gradient_tiles.size()>(
+                chosen, [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile>) {
+                    detail::launch_gradient_wgmma_tile<Tile>(stream, s, cut, x, dy, lanes, partial, *maps);
+                });
+            return detail::launch_fold(stream, s, cut, partial, gradient);
+        }
     const auto cut = gradient_cut::of<Precision>(s, lanes);
     if (cut.columns == 16)
         detail::launch_gradient_tile<Precision, tile<64, 16, 4, 1>>(stream, s, cut, x, dy, lanes, partial);
@@ -185,9 +251,7 @@ void launch_weight_gradient(cudaStream_t stream, const convolution_shape& s, con
         detail::launch_gradient_tile<Precision, tile<128, 128, 4, 2>>(stream, s, cut, x, dy, lanes, partial);
     else
         detail::launch_gradient_tile<Precision, tile<64, 64, 2, 2>>(stream, s, cut, x, dy, lanes, partial);
-    launch(stream, fold_weight_gradient<>,
-           {.operation = "folding a weight gradient", .blocks = parts_of(cut.partial_size(s) / cut.parts, 256)}, partial,
-           static_cast<int>(cut.parts), s.outputs, s.inputs, s.taps(), gradient);
+    detail::launch_fold(stream, s, cut, partial, gradient);
 }
 
 }  // namespace saddle::cuda

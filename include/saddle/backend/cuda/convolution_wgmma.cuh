@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/backend/cuda/context.cuh"
+#include "saddle/backend/cuda/kernels/pack.cuh"
 #include "saddle/backend/cuda/launch.cuh"
 #include "saddle/backend/cuda/tensor_map.cuh"
 #include "saddle/backend/cuda/tuning/convolution_wgmma.cuh"
@@ -19,48 +20,62 @@ namespace saddle::cuda {
     return found == 1;
 }
 
+/// What a convolution by wgmma needs beside what one by mma.sync does: the tensor maps of the batch's memory, null where it is not
+/// wanted, and the weights as launch_pack_for_wgmma leaves them.
+template <class T>
+struct wgmma_operands {
+    tensor_maps* maps = nullptr;
+    const T* weights = nullptr;
+};
+
+/// Packed values of one direction: for bf16 those of pack_weights, for TF32 those of pack_weight_rows.
+template <class Precision>
+[[nodiscard]] std::size_t wgmma_packed_size(const convolution_shape& s) {
+    const auto e = warpgroup_multiply<Precision, tuning::wgmma_tile_at<Precision, 0>>::weight_extents(s);
+    return e[0] * e[1] * e[2];
+}
+
+/// Packs weights [O,I,H,W] for one direction; those of bf16 are launch_pack's.
+inline void launch_pack_for_wgmma(cudaStream_t stream, const float* weight, const float* scale, const convolution_shape& s,
+                                  float* packed) {
+    launch(stream, pack_weight_rows<>,
+           {.operation = "packing weights for wgmma", .blocks = parts_of(wgmma_packed_size<tf32>(s), 256)}, weight, scale,
+           s.backward ? s.inputs : s.outputs, s.backward ? s.outputs : s.inputs, s.taps(), s.columns, s.backward, packed);
+}
+
 namespace detail {
 
-template <std::size_t Tile, class Out>
-void launch_wgmma_tile(cudaStream_t stream, const convolution_shape& s, const bfloat16* source, const bfloat16* weights,
-                       const epilogue<Out>& e, std::size_t lanes, tensor_maps& maps) {
-    using tile = typename tuning::wgmma_tile_at<Tile>::type;
+template <class Precision, std::size_t Tile, class Out>
+void launch_wgmma_tile(cudaStream_t stream, const convolution_shape& s, const typename Precision::storage* source,
+                       const wgmma_operands<typename Precision::storage>& wgmma, const epilogue<Out>& e, std::size_t lanes) {
+    using tile = tuning::wgmma_tile_at<Precision, Tile>;
+    using multiply = warpgroup_multiply<Precision, tile>;
     const auto number = [](int n) { return static_cast<std::size_t>(n); };
-    const auto& from =
-        maps.of(source, {lanes, number(s.source_height) * number(s.source_width), number(s.inputs)}, {tile::box, 1, tile::depth});
-    const auto& packed =
-        maps.of(weights, {number(s.columns), number(s.inputs), number(s.taps())}, {tile::weight_box, tile::depth, 1});
-    launch(stream, implicit_gemm_wgmma<tile, Out>,
+    const auto& from = wgmma.maps->of(source, {lanes, number(s.source_height) * number(s.source_width), number(s.inputs)},
+                                      {multiply::box, 1, tile::depth});
+    const auto& packed = wgmma.maps->of(wgmma.weights, multiply::weight_extents(s), multiply::weight_box);
+    launch(stream, implicit_gemm_wgmma<Precision, tile, Out>,
            {.operation = s.backward ? "convolution by wgmma, backward" : "convolution by wgmma",
             .blocks = number(s.height) * number(s.width) * (lanes / number(tile::rows)) *
                       parts_of(number(s.outputs), number(tile::columns)),
             .threads = tile::threads,
-            .shared = tile::shared},
+            .shared = multiply::memory::bytes},
            from, packed, s, e, static_cast<int>(lanes));
 }
 
 }  // namespace detail
 
-/// Runs a convolution by warpgroup products. Needs has_wgmma; lanes a multiple of 64; `maps` are those of the batch's memory.
-template <class Out>
-void launch_wgmma(cudaStream_t stream, const convolution_shape& s, const bfloat16* source, const bfloat16* weights,
-                  const epilogue<Out>& e, std::size_t lanes, std::size_t multiprocessors, tensor_maps& maps) {
-    const auto run = [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile>) {
-        detail::launch_wgmma_tile<Tile>(stream, s, source, weights, e, lanes, maps);
-    };
+/// Runs a convolution by warpgroup products. Needs has_wgmma; lanes a multiple of 64.
+template <class Precision, class Out>
+void launch_wgmma(cudaStream_t stream, const convolution_shape& s, const typename Precision::storage* source,
+                  const wgmma_operands<typename Precision::storage>& wgmma, const epilogue<Out>& e, std::size_t lanes,
+                  std::size_t multiprocessors) {
     const std::size_t pixels = static_cast<std::size_t>(s.height) * static_cast<std::size_t>(s.width);
-    switch (tuning::choose_wgmma_tile(pixels, lanes, static_cast<std::size_t>(s.outputs), multiprocessors)) {
-    case 0:
-        return run(std::integral_constant<std::size_t, 0>{});
-    case 1:
-        return run(std::integral_constant<std::size_t, 1>{});
-    case 2:
-        return run(std::integral_constant<std::size_t, 2>{});
-    case 3:
-        return run(std::integral_constant<std::size_t, 3>{});
-    default:
-        return run(std::integral_constant<std::size_t, 4>{});
-    }
+    with_index<tuning::wgmma_tiles<Precision>.size()>(
+        tuning::choose_wgmma_tile<Precision>(pixels, lanes, static_cast<std::size_t>(s.outputs), multiprocessors),
+        [&]<std::size_t Tile>(std::integral_constant<std::size_t, Tile>) {
+            detail::launch_wgmma_tile<Precision, Tile>(stream, s, source, wgmma, e, lanes);
+        });
 }
 
 }  // namespace saddle::cuda

@@ -26,6 +26,25 @@ struct basic_cuda {
     [[nodiscard]] static custom_operation custom_kernels() { return saddle::cuda::custom_kernels_of<Precision, L>(); }
 };
 
+/// The same in bf16 or TF32 with the kernels by wgmma switched on, as program.use_wgmma(true) does. Making its programs throws
+/// cuda_error where the device or the build has none.
+template <class Precision>
+struct cuda_wgmma : basic_cuda<Precision> {
+    template <class T>
+    struct program : basic_cuda<Precision>::template program<T> {
+        program(const plan& p, std::span<const float> parameters, std::span<const float> buffers)
+            : basic_cuda<Precision>::template program<T>(p, parameters, buffers) {
+            this->use_wgmma(true);
+        }
+    };
+    template <class T>
+    struct trainer_program : basic_cuda<Precision>::template trainer_program<T> {
+        trainer_program(const plan& p, worker_pool& pool) : basic_cuda<Precision>::template trainer_program<T>(p, pool) {
+            this->use_wgmma(true);
+        }
+    };
+};
+
 using cuda_fp32 = basic_cuda<saddle::cuda::fp32>;
 using cuda_tf32 = basic_cuda<saddle::cuda::tf32>;
 using cuda_bf16 = basic_cuda<saddle::cuda::bf16>;

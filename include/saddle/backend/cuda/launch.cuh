@@ -2,6 +2,8 @@
 #include "saddle/backend/cuda/error.cuh"
 
 #include <cstddef>
+#include <type_traits>
+#include <utility>
 
 namespace saddle::cuda {
 
@@ -37,6 +39,15 @@ void launch(cudaStream_t stream, void (*kernel)(Parameters...), const launch_con
     config.dynamicSmemBytes = c.shared;
     config.stream = stream;
     must(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
+}
+
+/// Calls f(std::integral_constant<std::size_t, index>{}): a number that is known when the program runs picks a template. index < Count.
+template <std::size_t Count, class F>
+void with_index(std::size_t index, const F& f) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+        ((index == I ? f(std::integral_constant<std::size_t, I>{}) : void()), ...);
+    }
+    (std::make_index_sequence<Count>{});
 }
 
 /// How many parts of `each` cover `count`.

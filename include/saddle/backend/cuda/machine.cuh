@@ -43,12 +43,14 @@ class machine {
 public:
     using S = typename Precision::storage;
     static constexpr bool uniform = std::is_same_v<S, float>;  ///< every tensor stores floats
+    static constexpr bool knows_wgmma = !std::is_same_v<Precision, fp32>;
+    static constexpr bool packs_for_wgmma = std::is_same_v<Precision, tf32>;  ///< weights once more, in another order
 
     machine(const plan& p, bool training, const device_properties& device)
         : list_(make_steps(p, training)), parameters_(p.parameters), buffers_(p.buffers), parameter_count_(p.parameter_count),
           buffer_count_(p.buffer_count), multiprocessors_(static_cast<std::size_t>(device.multiprocessors)),
           shared_memory_(device.shared_memory), training_(training),
-          wgmma_(tuning::wgmma_by_default && !uniform && has_wgmma(device)) {
+          wgmma_(tuning::wgmma_by_default && knows_wgmma && has_wgmma(device)) {
         const std::size_t count = list_.steps.size();
         units_.resize(count);
         constants_.assign(count, none);
@@ -61,6 +63,7 @@ public:
         place_tensors();
         values_.reserve(parameter_count_ + buffer_count_ + constant_count_ + 1);
         packed_.reserve(packed + 16);
+        if (wgmma_) reserve_for_wgmma();
     }
 
     [[nodiscard]] const step_list& list() const { return list_; }
@@ -84,12 +87,16 @@ public:
     [[nodiscard]] float* shift_of(std::size_t i) const {
         return scale_of(i) + parts_of(list_.tensors[list_.steps[i].op.output].shape.channels, 64) * 64;
     }
-    /// Whether bf16 convolutions that fit run by implicit_gemm_wgmma. Throws cuda_error where they cannot.
+    /// Whether convolutions and weight gradients that fit run by wgmma; the weights are to be packed again. Throws cuda_error where
+    /// they cannot.
     void use_wgmma(bool on) {
-        if (on && (uniform || !has_wgmma(read_device())))
-            throw cuda_error("cuda: use_wgmma: only for bf16, on a device of compute capability 9.0, compiled for sm_90a");
+        if (on && (!knows_wgmma || !has_wgmma(read_device())))
+            throw cuda_error(
+                "cuda: use_wgmma: only for bf16 and TF32, on a device of compute capability 9.0, compiled for sm_90a");
         wgmma_ = on;
+        if (on) reserve_for_wgmma();
     }
+    [[nodiscard]] bool uses_wgmma() const { return wgmma_; }
     /// The batch's tensor maps where use_wgmma is on, else null.
     [[nodiscard]] tensor_maps* wgmma_maps(const batch_memory& m) const { return wgmma_ ? m.maps : nullptr; }
     /// Bytes of storage per lane.
@@ -178,8 +185,9 @@ private:
     struct unit {
         convolution_pair pair;
         std::size_t forward = 0, backward = 0;
-        bool from_few = false, to_few = false;               ///< plain kernels for the images' few channels
-        bool exact_forward = false, exact_backward = false;  ///< the source stores floats although the precision does not
+        std::size_t wgmma_forward = none, wgmma_backward = none;  ///< where packs_for_wgmma, of those that run by it
+        bool from_few = false, to_few = false;                    ///< plain kernels for the images' few channels
+        bool exact_forward = false, exact_backward = false;       ///< the source stores floats although the precision does not
     };
 
     static std::size_t rounded(std::size_t bytes) { return parts_of(bytes, 256) * 256; }
@@ -265,6 +273,29 @@ private:
     [[nodiscard]] T* packed(std::size_t offset) const {
         return reinterpret_cast<T*>(packed_.data() + offset);
     }
+    [[nodiscard]] wgmma_operands<S> wgmma(const unit& u, bool backward, const batch_memory& m) const {
+        if constexpr (packs_for_wgmma) {
+            const std::size_t at = backward ? u.wgmma_backward : u.wgmma_forward;
+            return {wgmma_maps(m), at == none ? nullptr : wgmma_packed_.data() + at};
+        } else {
+            return {wgmma_maps(m), packed<const S>(backward ? u.backward : u.forward)};
+        }
+    }
+    void reserve_for_wgmma() {
+        if constexpr (packs_for_wgmma) {
+            std::size_t used = 0;
+            const auto room = [&](const convolution_shape& s) {
+                return runs_by_wgmma<Precision>(s)
+                           ? std::exchange(used, used + parts_of(wgmma_packed_size<Precision>(s), 64) * 64)
+                           : none;
+            };
+            for (auto& u : units_) {
+                u.wgmma_forward = room(u.pair.forward);
+                u.wgmma_backward = room(u.pair.backward);
+            }
+            wgmma_packed_.reserve(used + 1);
+        }
+    }
     void pack_step(cudaStream_t stream, std::size_t i);
 
     step_list list_;
@@ -277,6 +308,7 @@ private:
     std::vector<bool> absorbed_, depends_on_weights_;
     device_vector<float> values_;  ///< parameters, buffers, constants of norms
     device_vector<std::byte> packed_;
+    device_vector<S> wgmma_packed_;
 };
 
 }  // namespace saddle::cuda

@@ -25,6 +25,14 @@ void machine<Precision>::pack_step(cudaStream_t stream, std::size_t i) {
         };
         one(u.pair.forward, u.forward, u.from_few || u.exact_forward);
         one(u.pair.backward, u.backward, u.to_few || u.exact_backward);
+        if constexpr (packs_for_wgmma) {
+            if (!wgmma_) return;
+            const auto more = [&](const convolution_shape& shape, std::size_t at) {
+                if (at != none) launch_pack_for_wgmma(stream, parameter(s.op.weight), scale, shape, wgmma_packed_.data() + at);
+            };
+            more(u.pair.forward, u.wgmma_forward);
+            more(u.pair.backward, u.wgmma_backward);
+        }
     } else if (s.op.kind == operation_kind::batch_norm && !training_) {
         norm(s.op, nullptr);
     } else if (s.op.kind == operation_kind::scale_shift) {
@@ -64,7 +72,7 @@ void machine<Precision>::forward(std::size_t i, const batch_memory& m) const {
                                          packed<const float>(u.forward), e, m.lanes, multiprocessors_);
             else
                 launch_convolution<Precision>(m.stream, u.pair.forward, value<const S>(op.input, m), packed<const S>(u.forward),
-                                              e, m.lanes, multiprocessors_, wgmma_maps(m));
+                                              e, m.lanes, multiprocessors_, wgmma(u, false, m));
         });
     }
     typed(op.input, [&]<class T>(T*) {
@@ -134,9 +142,14 @@ void machine<Precision>::backward(std::size_t i, const batch_memory& m, const Fi
                 e.out = gradient<X>(op.input, m);
                 if (action.accumulate) e.addend = e.out;
                 if (action.mask) e.mask = value<X>(op.input, m);
-                using multiplies = std::conditional_t<std::is_same_v<Y, S>, Precision, fp32>;
-                launch_convolution<multiplies>(m.stream, u.pair.backward, dy, packed<const Y>(u.backward), e, m.lanes,
-                                               multiprocessors_, wgmma_maps(m));
+                const auto run = [&]<class Multiplies>(Multiplies, const wgmma_operands<Y>& by_wgmma) {
+                    launch_convolution<Multiplies>(m.stream, u.pair.backward, dy, packed<const Y>(u.backward), e, m.lanes,
+                                                   multiprocessors_, by_wgmma);
+                };
+                if constexpr (std::is_same_v<Y, S>)
+                    run(Precision{}, wgmma(u, true, m));
+                else
+                    run(fp32{}, {});
             });
         });
     }

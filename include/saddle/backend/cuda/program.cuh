@@ -54,11 +54,13 @@ public:
         return work_->batch.small() != nullptr;
     }
 
-    /// Whether convolutions in bf16 run by warpgroup products where they fit (sm_90a), which they do not from the start; bits may
-    /// differ. Throws cuda_error where the device or the build has none.
+    /// Whether convolutions in bf16 and TF32 run by warpgroup products where they fit (sm_90a), which they do not from the start; bits
+    /// may differ. Throws cuda_error in fp32 and where the device or the build has none.
     void use_wgmma(bool on) {
         std::lock_guard lock(work_->mutex);
         machine_->use_wgmma(on);
+        machine_->pack(stream_.handle());
+        stream_.synchronize();
         work_->engines.clear();
     }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "saddle/backend/cuda/bfloat16.cuh"
 #include "saddle/backend/cuda/error.cuh"
 
 #include <array>
@@ -6,13 +7,16 @@
 #include <cudaTypedefs.h>
 #include <map>
 #include <tuple>
+#include <type_traits>
 
 namespace saddle::cuda {
 
-/// How copies address a dense tensor [z][y][x] of bfloat16 by boxes whose rows are swizzled; extents and box from x to z, x a
-/// multiple of 8 values and its box 64 or 32 of them. Throws cuda_error when the driver has no such maps or refuses this one.
-[[nodiscard]] inline CUtensorMap make_tensor_map(const void* base, std::array<std::size_t, 3> extents,
-                                                 std::array<unsigned, 3> box) {
+/// How copies address a dense tensor [z][y][x] by boxes whose rows are swizzled; extents and box from x to z, rows of the tensor a
+/// multiple of 16 bytes, of the box 128 or 64 bytes. Throws cuda_error when the driver has no such maps or refuses this one.
+template <class T>
+[[nodiscard]] CUtensorMap make_tensor_map(const T* base, std::array<std::size_t, 3> extents, std::array<unsigned, 3> box) {
+    static_assert(std::is_same_v<T, float> || std::is_same_v<T, bfloat16>);
+    constexpr auto type = std::is_same_v<T, float> ? CU_TENSOR_MAP_DATA_TYPE_FLOAT32 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
     static const auto encode = [] {
         void* found = nullptr;
         cudaDriverEntryPointQueryResult result{};
@@ -23,12 +27,12 @@ namespace saddle::cuda {
         return reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(found);
     }();
     const std::array<cuuint64_t, 3> size{extents[0], extents[1], extents[2]};
-    const std::array<cuuint64_t, 2> stride{2 * extents[0], 2 * extents[0] * extents[1]};
+    const std::array<cuuint64_t, 2> stride{sizeof(T) * extents[0], sizeof(T) * extents[0] * extents[1]};
     const std::array<cuuint32_t, 3> each{1, 1, 1};
     CUtensorMap map;
     const auto status =
-        encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3, const_cast<void*>(base), size.data(), stride.data(), box.data(),
-               each.data(), CU_TENSOR_MAP_INTERLEAVE_NONE, box[0] == 64 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B,
+        encode(&map, type, 3, const_cast<T*>(base), size.data(), stride.data(), box.data(), each.data(),
+               CU_TENSOR_MAP_INTERLEAVE_NONE, sizeof(T) * box[0] == 128 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B,
                CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
     if (status != CUDA_SUCCESS)
         throw cuda_error(text("cuda: a tensor map of ", extents[2], "x", extents[1], "x", extents[0], " values in boxes of ",
@@ -42,7 +46,8 @@ namespace saddle::cuda {
 class tensor_maps {
 public:
     /// As make_tensor_map. The reference holds until clear().
-    [[nodiscard]] const CUtensorMap& of(const void* base, std::array<std::size_t, 3> extents, std::array<unsigned, 3> box) {
+    template <class T>
+    [[nodiscard]] const CUtensorMap& of(const T* base, std::array<std::size_t, 3> extents, std::array<unsigned, 3> box) {
         const key k{base, extents, box};
         const auto found = made_.find(k);
         return found != made_.end() ? found->second : made_.emplace(k, make_tensor_map(base, extents, box)).first->second;

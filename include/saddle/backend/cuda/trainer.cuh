@@ -46,8 +46,11 @@ public:
     /// What stays on the device from step to step.
     [[nodiscard]] device_weights<Precision>& weights() { return weights_; }
 
-    /// As program.use_wgmma.
-    void use_wgmma(bool on) { machine_.use_wgmma(on); }
+    /// As program.use_wgmma, weight gradients in bf16 too.
+    void use_wgmma(bool on) {
+        machine_.use_wgmma(on);
+        weights_.pack_again();
+    }
 
     /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes, and adds
     /// the weight gradient to that of `weights()`. Throws shape_error when x or ids do not fit the plan, out_of_device_memory when
@@ -127,7 +130,7 @@ private:
             };
             if (op.kind == operation_kind::convolution) {
                 const auto& s = machine_.convolution(i).forward;
-                partial = std::max(partial, gradient_cut::of<Precision>(s, lanes).partial_size(s));
+                partial = std::max(partial, gradient_scratch<Precision>(s, lanes, machine_.uses_wgmma()));
             }
             channel_pairs(list.tensors[op.output].shape);
             channel_pairs(list.tensors[op.input].shape);
@@ -245,7 +248,7 @@ private:
                 machine_.typed(op.input, [&]<class X>(X*) {
                     launch_weight_gradient<Precision>(place_.stream, machine_.convolution(i).forward,
                                                       machine_.template value<const X>(op.input, place_), dy, lanes,
-                                                      partial_.data(), gradient_of(op.weight));
+                                                      partial_.data(), gradient_of(op.weight), machine_.wgmma_maps(place_));
                 });
                 if (op.bias != none)
                     add(launch_channel_sums(place_.stream, "gradient of a bias", out, lanes, at.count, bias_sums<G>{dy},

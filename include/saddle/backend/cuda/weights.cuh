@@ -105,6 +105,8 @@ public:
               "clearing the gradient");
     }
     [[nodiscard]] float* gradient() const { return gradient_.data(); }
+    /// The packed weights no longer fit.
+    void pack_again() { stale_ = true; }
     void pack() {
         if (std::exchange(stale_, false)) machine_->pack(order());
         stream_.synchronize();

@@ -2,23 +2,23 @@
 #include "device.hpp"
 #include "saddle/cuda.cuh"
 
-/// What each .cu file instantiates for its arithmetic.
+/// What each .cu file instantiates for its backends.
 namespace device {
 
-template <class Precision>
+template <class Session>
 struct session_of : session {
-    saddle::cuda::session<Precision> inner;
-    explicit session_of(saddle::cuda::session<Precision> s) : inner(std::move(s)) {}
+    Session inner;
+    explicit session_of(Session s) : inner(std::move(s)) {}
     void forward(const float* x, float* logits) override { inner.forward(x, logits); }
     void backward(const float* slopes, float* gradient) override { inner.backward(slopes, gradient); }
 };
-template <class Precision>
+template <class Backend>
 struct program_of : program {
-    saddle::cuda::program<Precision> inner;
+    typename Backend::template program<float> inner;
     program_of(const saddle::plan& p, std::span<const float> parameters, std::span<const float> buffers)
         : inner(p, parameters, buffers) {}
     std::unique_ptr<session> make_session() const override {
-        return std::make_unique<session_of<Precision>>(inner.make_session());
+        return std::make_unique<session_of<typename Backend::template program<float>::session_type>>(inner.make_session());
     }
     void fuse_small_networks(bool on) override { inner.fuse_small_networks(on); }
     void logits(const saddle::images& x, std::span<float> z) const override { inner.logits(x, z); }
@@ -27,9 +27,9 @@ struct program_of : program {
         return inner.run_whole(attack, x, y, settings, result);
     }
 };
-template <class Precision>
+template <class Backend>
 struct trainer_of : trainer {
-    saddle::cuda::trainer_program<Precision> inner;
+    typename Backend::template trainer_program<float> inner;
     trainer_of(const saddle::plan& p, saddle::worker_pool& pool) : inner(p, pool) {}
     void differentiate(std::span<const float> parameters, std::span<float> buffers, const saddle::images& x,
                        std::span<const std::uint64_t> ids, const saddle::training_settings& settings, const block_loss& loss,
@@ -40,14 +40,14 @@ struct trainer_of : trainer {
 
 }  // namespace device
 
-#define SADDLE_DEVICE_TEST(ARITHMETIC)                                                                                           \
+#define SADDLE_DEVICE_TEST(ARITHMETIC, ...)                                                                                      \
     template <>                                                                                                                  \
     std::unique_ptr<device::program> device::make_program<device::arithmetic::ARITHMETIC>(                                       \
         const saddle::plan& p, std::span<const float> parameters, std::span<const float> buffers) {                              \
-        return std::make_unique<program_of<saddle::cuda::ARITHMETIC>>(p, parameters, buffers);                                   \
+        return std::make_unique<program_of<__VA_ARGS__>>(p, parameters, buffers);                                                \
     }                                                                                                                            \
     template <>                                                                                                                  \
     std::unique_ptr<device::trainer> device::make_trainer<device::arithmetic::ARITHMETIC>(const saddle::plan& p,                 \
                                                                                           saddle::worker_pool& pool) {           \
-        return std::make_unique<trainer_of<saddle::cuda::ARITHMETIC>>(p, pool);                                                  \
+        return std::make_unique<trainer_of<__VA_ARGS__>>(p, pool);                                                               \
     }

@@ -11,7 +11,7 @@
 /// The CUDA backend behind plain functions, so that tests compiled without nvcc can compare it with the reference backend.
 namespace device {
 
-enum class arithmetic { fp32, tf32, bf16, bf16_wgmma };
+enum class arithmetic { fp32, tf32, bf16, tf32_wgmma, bf16_wgmma };
 
 using block_loss = std::function<void(const float*, std::size_t, std::size_t, float*)>;
 

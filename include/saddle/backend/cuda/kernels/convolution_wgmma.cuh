@@ -1,55 +1,110 @@
 #pragma once
 #include "saddle/backend/cuda/kernels/convolution.cuh"
-#include "saddle/backend/cuda/matrix_layout.cuh"
-#include "saddle/backend/cuda/ptx_sm90.cuh"
+#include "saddle/backend/cuda/kernels/warpgroup.cuh"
+#include "saddle/backend/cuda/precision.cuh"
+
+#include <array>
 
 namespace saddle::cuda {
 
-/// What a tile of implicit_gemm_wgmma is: Rows lanes × Columns channels, Stages steps of Depth products in shared memory, and how
-/// many blocks a multiprocessor should hold. A warpgroup computes 64 rows; one warp more starts the copies.
-template <int Rows, int Columns, int Depth, int Stages, int Blocks>
-struct wgmma_tile {
-    static constexpr int rows = Rows, columns = Columns, stages = Stages, blocks = Blocks;
-    static constexpr int depth = Depth;                             ///< channels a step
-    static constexpr int box = 64;                                  ///< lanes of a box of the source
-    static constexpr int weight_box = Columns % 64 == 0 ? 64 : 32;  ///< columns of a box of the weights
-    static constexpr int consumers = Rows / 64 * 128, threads = consumers + 32;
-    static constexpr int source_boxes = Rows / box, weight_boxes = Columns / weight_box;
-    static constexpr unsigned row_bytes = 2 * box, box_bytes = row_bytes * depth;
-    static constexpr unsigned weight_row_bytes = 2 * weight_box, weight_box_bytes = weight_row_bytes * depth;
-    static constexpr unsigned stage_bytes = box_bytes * source_boxes + weight_box_bytes * weight_boxes;
-    static constexpr unsigned sum_bytes = sizeof(float) * Columns * (Rows + 4);
-    static constexpr unsigned barriers_at = stage_bytes * Stages > sum_bytes ? stage_bytes* Stages : sum_bytes;
-    static constexpr std::size_t shared = barriers_at + 2 * Stages * sizeof(arrival_barrier);
-    static_assert(Rows % 64 == 0 && Columns % weight_box == 0 && Columns <= 256 && Depth % 16 == 0,
-                  "saddle: no tile of a warpgroup's products");
-    static_assert(barriers_at % sizeof(arrival_barrier) == 0 && box_bytes % 1024 == 0 && weight_box_bytes % 1024 == 0);
+/// The products of one tile of implicit_gemm_wgmma in a precision: boxes of the copies, and a step of a warpgroup.
+template <class Precision, class Tile>
+struct warpgroup_multiply;
+
+/// bfloat16: both operands from shared memory, the axis that is not summed over contiguous. Boxes of 64 lanes or of 64 or 32 columns,
+/// × Tile::depth channels.
+template <class Tile>
+struct warpgroup_multiply<bf16, Tile> : warpgroup_sums<Tile> {
+    using base = warpgroup_sums<Tile>;
+    using memory = wgmma_memory<bfloat16, Tile>;
+    static constexpr unsigned box = 64, box_bytes = 128 * Tile::depth;
+    static constexpr unsigned columns_of_box = Tile::columns % 64 == 0 ? 64 : 32, row_bytes = 2 * columns_of_box,
+                              weight_box_bytes = row_bytes * Tile::depth;
+    static constexpr std::array<unsigned, 3> weight_box{columns_of_box, Tile::depth, 1};
+    static constexpr int pending = 1;  ///< steps that may be under way
+    static_assert(Tile::depth % 16 == 0 && box_bytes % 1024 == 0 && weight_box_bytes % 1024 == 0);
+
+    /// How weights [tap][inputs][columns] lie.
+    [[nodiscard]] static std::array<std::size_t, 3> weight_extents(const convolution_shape& s) {
+        return {static_cast<std::size_t>(s.columns), static_cast<std::size_t>(s.inputs), static_cast<std::size_t>(s.taps())};
+    }
+    __device__ static void copy_weights(unsigned char* to, const CUtensorMap* weights, int column, int channel, int tap,
+                                        arrival_barrier* b) {
+        for (int i = 0; i < Tile::columns; i += columns_of_box, to += weight_box_bytes)
+            copy_box_async(to, weights, column + i, channel, tap, b);
+    }
+    /// Begins the products of a step whose source and weights stand at `stage` in shared memory.
+    __device__ void begin(const unsigned char* stage) {
+        const unsigned left = shared_offset(stage) + threadIdx.x / 128 * box_bytes,
+                       right = shared_offset(stage) + memory::left_bytes;
+        base::open();
+#pragma unroll
+        for (unsigned k = 0; k < Tile::depth; k += 16)
+            multiply_warpgroup<false>(base::sum, operand_descriptor(left + k * 128, 128, box_bytes),
+                                      operand_descriptor(right + k * row_bytes, row_bytes, weight_box_bytes));
+    }
 };
 
-/// implicit_gemm in bfloat16 by warpgroup products: the same tensors, tiles, order of blocks and epilogue. `source` maps
-/// [inputs][pixels][lanes], `weights` [taps][inputs][columns], both in boxes of 64 lanes or of columns × Tile::depth channels, so
-/// that both operands have the axis that is not summed over as their contiguous one. Channels past the last arrive as zeros. The
-/// last warp starts the copies of a step when every warp is done with the step that last used its place; each warpgroup
-/// multiplies 64 lanes with all columns.
-template <class Tile, class Out>
+/// The place of channel j of eight in TF32 weights [tap][columns][inputs]: even channels first, so that the threads that together hold
+/// four places of the source read it from different banks of the swizzled box.
+[[nodiscard]] SADDLE_HOST_DEVICE constexpr int channel_at_place(int place) {
+    return place / 8 * 8 + (place % 8 < 4 ? place % 4 * 2 : place % 4 * 2 + 1);
+}
+
+/// TF32: the source through registers, where it is rounded; the weights, rounded when they were packed, from shared memory, the
+/// axis that is summed over contiguous. Boxes of 32 lanes × 32 channels and of 32 channels × Tile::columns columns.
+template <class Tile>
+struct warpgroup_multiply<tf32, Tile> : warpgroup_sums<Tile> {
+    using base = warpgroup_sums<Tile>;
+    using memory = wgmma_memory<float, Tile>;
+    static constexpr unsigned box = 32, box_bytes = 128 * Tile::depth;
+    static constexpr std::array<unsigned, 3> weight_box{Tile::depth, Tile::columns, 1};
+    static constexpr int pending = 0;  ///< the next step's source takes the registers of this one's
+    static_assert(Tile::depth == 32);
+
+    std::uint32_t a[Tile::depth / 8][4];  ///< of the source, as products under way read it
+
+    [[nodiscard]] static std::array<std::size_t, 3> weight_extents(const convolution_shape& s) {
+        return {static_cast<std::size_t>(s.inputs + 7) / 8 * 8, static_cast<std::size_t>(s.columns),
+                static_cast<std::size_t>(s.taps())};
+    }
+    __device__ static void copy_weights(unsigned char* to, const CUtensorMap* weights, int column, int channel, int tap,
+                                        arrival_barrier* b) {
+        copy_box_async(to, weights, channel, column, tap, b);
+    }
+    __device__ void begin(const unsigned char* stage) {
+        const int thread = static_cast<int>(threadIdx.x);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            const unsigned lane = static_cast<unsigned>(thread / 128 * 64 + fragment_row(thread % 128, i)),
+                           channel = static_cast<unsigned>(channel_at_place(fragment_column(thread, i)));
+            const unsigned char* const from = stage + lane / box * box_bytes + swizzled(channel * 128 + lane % box * 4, 128);
+#pragma unroll
+            for (int k = 0; k < Tile::depth / 8; ++k) a[k][i] = round_to_tf32(*reinterpret_cast<const float*>(from + k * 1024));
+        }
+        const unsigned right = shared_offset(stage) + memory::left_bytes;
+        base::open();
+#pragma unroll
+        for (int k = 0; k < Tile::depth / 8; ++k)
+            multiply_warpgroup(base::sum, a[k], row_descriptor(right + 32 * static_cast<unsigned>(k)));
+    }
+};
+
+/// implicit_gemm by warpgroup products, in bfloat16 or TF32: the same tensors, tiles, order of blocks and epilogue. `source` maps
+/// [inputs][pixels][lanes], `weights` what weight_extents says. Channels past the last arrive as zeros. The last warp starts the copies
+/// of a step when every warp is done with the step that last used its place; each warpgroup multiplies 64 lanes with all columns.
+template <class Precision, class Tile, class Out>
 __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
     implicit_gemm_wgmma(const __grid_constant__ CUtensorMap source, const __grid_constant__ CUtensorMap weights,
                         convolution_shape s, epilogue<Out> finish, int lanes) {
 #if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
     __trap();
 #else
+    using multiply = warpgroup_multiply<Precision, Tile>;
+    using memory = typename multiply::memory;
     unsigned char* const shared = shared_memory<unsigned char>();
-    arrival_barrier* const full = reinterpret_cast<arrival_barrier*>(shared + Tile::barriers_at);
-    arrival_barrier* const empty = full + Tile::stages;
+    const copy_ring<typename Precision::storage, Tile> ring(shared);
     const int thread = static_cast<int>(threadIdx.x);
-    if (thread == 0) {
-        for (int i = 0; i < Tile::stages; ++i) {
-            make_barrier(full + i, 1);
-            make_barrier(empty + i, Tile::consumers / 32);
-        }
-        publish_barriers();
-    }
-    __syncthreads();
 
     const int channel_tiles = (s.outputs + Tile::columns - 1) / Tile::columns, lane_tiles = lanes / Tile::rows;
     const int first_channel = static_cast<int>(blockIdx.x) % channel_tiles * Tile::columns;
@@ -57,66 +112,49 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
     const int pixel = static_cast<int>(blockIdx.x) / channel_tiles / lane_tiles;
     const int y = pixel / s.width, x = pixel % s.width;
 
-    float sum[Tile::columns / 2] = {};
+    multiply product;
     if (thread == Tile::consumers) {
         int step = 0;
         for (int tap = 0; tap < s.taps(); ++tap) {
             const int at = s.pixel_of(y, x, tap);
             if (at < 0) continue;
             for (int channel = 0; channel < s.inputs; channel += Tile::depth, ++step) {
-                const int slot = step % Tile::stages;
-                if (step >= Tile::stages) wait_for_phase(empty + slot, (step / Tile::stages - 1) & 1);
-                arrive_and_expect(full + slot, Tile::stage_bytes);
-                unsigned char* to = shared + slot * Tile::stage_bytes;
-                for (int i = 0; i < Tile::source_boxes; ++i, to += Tile::box_bytes)
-                    copy_box_async(to, &source, first_lane + i * Tile::box, at, channel, full + slot);
-                for (int i = 0; i < Tile::weight_boxes; ++i, to += Tile::weight_box_bytes)
-                    copy_box_async(to, &weights, first_channel + i * Tile::weight_box, channel, tap, full + slot);
+                unsigned char* const to = shared + ring.fill(step);
+                for (unsigned i = 0; i < Tile::rows / multiply::box; ++i)
+                    copy_box_async(to + i * multiply::box_bytes, &source, first_lane + static_cast<int>(i * multiply::box), at,
+                                   channel, ring.arrivals(step));
+                multiply::copy_weights(to + memory::left_bytes, &weights, first_channel, channel, tap, ring.arrivals(step));
             }
         }
     } else if (thread < Tile::consumers) {
         int inside = 0;
         for (int t = 0; t < s.taps(); ++t) inside += s.pixel_of(y, x, t) >= 0;
         const int chunks = (s.inputs + Tile::depth - 1) / Tile::depth, steps = inside * chunks;
-        const unsigned base = shared_offset(shared) + static_cast<unsigned>(thread / 128) * Tile::box_bytes;
-        const unsigned right = shared_offset(shared) + Tile::source_boxes * Tile::box_bytes;
         for (int step = 0; step < steps; ++step) {
-            const unsigned at = static_cast<unsigned>(step % Tile::stages) * Tile::stage_bytes;
-            wait_for_phase(full + step % Tile::stages, step / Tile::stages & 1);
-            pin_registers(sum);
-            warpgroup_fence();
-#pragma unroll
-            for (unsigned k = 0; k < Tile::depth; k += 16)
-                multiply_warpgroup<false>(
-                    sum, operand_descriptor(base + at + k * Tile::row_bytes, Tile::row_bytes, Tile::box_bytes),
-                    operand_descriptor(right + at + k * Tile::weight_row_bytes, Tile::weight_row_bytes, Tile::weight_box_bytes));
+            product.begin(shared + ring.take(step));
             warpgroup_commit();
-            warpgroup_wait<1>();
-            if (step > 0 && thread % 32 == 0) arrive(empty + (step - 1) % Tile::stages);
+            warpgroup_wait<multiply::pending>();
+            if (step >= multiply::pending) ring.leave(step - multiply::pending);
         }
-        warpgroup_wait<0>();
-        pin_registers(sum);
+        product.close();
     }
     __syncwarp();
     __syncthreads();
 
     float* const sums = shared_memory<float>();
-    constexpr int stride = Tile::rows + 4;
-    if (thread < Tile::consumers)
-#pragma unroll
-        for (int i = 0; i < Tile::columns / 2; ++i)
-            sums[accumulator_column(thread, i) * stride + thread / 128 * 64 + accumulator_row(thread % 128, i)] = sum[i];
+    if (thread < Tile::consumers) product.store(sums, memory::sum_stride);
     __syncthreads();
     const std::size_t pixels = static_cast<std::size_t>(s.height) * s.width;
     for (int i = thread; i < Tile::columns * Tile::rows / 4; i += Tile::threads) {
         const int column = i / (Tile::rows / 4), lane = i % (Tile::rows / 4) * 4, to = first_channel + column;
         if (to >= s.outputs) continue;
-        finish.finish((to * pixels + pixel) * lanes + first_lane + lane, to, load_four(sums + column * stride + lane));
+        finish.finish((to * pixels + pixel) * lanes + first_lane + lane, to,
+                      load_four(sums + column * memory::sum_stride + lane));
     }
 #endif
 }
 
-/// Writes 1 where implicit_gemm_wgmma has been compiled for the device, else 0.
+/// Writes 1 where the kernels by wgmma have been compiled for the device, else 0.
 template <class = void>
 __global__ void find_wgmma(int* found) {
 #if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)

@@ -6,36 +6,18 @@
 
 namespace saddle::cuda::tuning {
 
-/// The tiles that convolutions are compiled for, largest first, and the share of the tensor cores' rate that each is taken to
-/// reach. The rates are estimates; benchmarks/cuda prints what a device gives.
+/// A tile as cuda::tile has it, and the share of the tensor cores' rate that it is taken to reach; estimates: benchmarks/cuda prints
+/// what a device gives.
 struct convolution_tile {
-    int rows, columns;
+    int rows, columns, warp_rows, warp_columns;
     double rate;
 };
+/// The tiles that convolutions are compiled for, largest first.
 inline constexpr std::array<convolution_tile, 5> convolution_tiles{
-    {{128, 128, 1.}, {128, 64, .85}, {64, 64, .7}, {64, 32, .5}, {64, 16, .35}}};
+    {{128, 128, 4, 2, 1.}, {128, 64, 4, 2, .85}, {64, 64, 2, 2, .7}, {64, 32, 2, 2, .5}, {64, 16, 4, 1, .35}}};
 template <std::size_t I>
-struct convolution_tile_at;
-template <>
-struct convolution_tile_at<0> {
-    using type = tile<128, 128, 4, 2>;
-};
-template <>
-struct convolution_tile_at<1> {
-    using type = tile<128, 64, 4, 2>;
-};
-template <>
-struct convolution_tile_at<2> {
-    using type = tile<64, 64, 2, 2>;
-};
-template <>
-struct convolution_tile_at<3> {
-    using type = tile<64, 32, 2, 2>;
-};
-template <>
-struct convolution_tile_at<4> {
-    using type = tile<64, 16, 4, 1>;
-};
+using convolution_tile_at = tile<convolution_tiles[I].rows, convolution_tiles[I].columns, convolution_tiles[I].warp_rows,
+                                 convolution_tiles[I].warp_columns>;
 /// Stages of the pipeline from global to shared memory, and slices of K, for layers as a whole and for those that are cut into
 /// slices.
 inline constexpr int convolution_stages = 3, sliced_stages = 2, slices = 4;
@@ -47,8 +29,8 @@ inline constexpr int convolution_stages = 3, sliced_stages = 2, slices = 4;
 }
 
 /// The tile of a list, of at most so many rows, that should finish first: whole waves of blocks times the time of one.
-template <std::size_t Count>
-[[nodiscard]] std::size_t quickest_tile(const std::array<convolution_tile, Count>& tiles, std::size_t pixels, std::size_t lanes,
+template <class Tile, std::size_t Count>
+[[nodiscard]] std::size_t quickest_tile(const std::array<Tile, Count>& tiles, std::size_t pixels, std::size_t lanes,
                                         std::size_t channels, std::size_t multiprocessors, std::size_t most_rows) {
     std::size_t best = Count - 1;
     double least = -1;

@@ -1,0 +1,94 @@
+#pragma once
+#include "saddle/backend/cuda/kernels/convolution.cuh"
+#include "saddle/backend/cuda/kernels/warpgroup.cuh"
+
+namespace saddle::cuda {
+
+/// Goes through the steps of a part of a weight gradient's sum: an equal share of all, a step being Depth lanes of one pixel; those
+/// whose tap lies outside the image are passed over.
+template <int Depth>
+struct gradient_steps {
+    int chunks, step, end, pixel = -1, source = -1;
+
+    __device__ gradient_steps(const convolution_shape& s, int lanes, int part, int parts) : chunks(lanes / Depth) {
+        const long long all = static_cast<long long>(s.height) * s.width * chunks;
+        step = static_cast<int>(all * part / parts) - 1;
+        end = static_cast<int>(all * (part + 1) / parts);
+    }
+    /// On to the next step, of pixel `pixel` and its tap's pixel `source`; false after the last.
+    __device__ bool next(const convolution_shape& s, int tap) {
+        while (++step < end) {
+            if (step / chunks != pixel) {
+                pixel = step / chunks;
+                source = s.pixel_of(pixel / s.width, pixel % s.width, tap);
+            }
+            if (source >= 0) return true;
+            step = (pixel + 1) * chunks - 1;
+        }
+        return false;
+    }
+    [[nodiscard]] __device__ int lane() const { return step % chunks * Depth; }
+};
+
+/// weight_gradient in bfloat16 by warpgroup products: the same partial sums [part][O][taps · I], of another number of parts. A tile's
+/// columns are channels of one tap. `left` maps dy [O][pixels][lanes] in boxes of 64 lanes × Tile::rows channels, `right` x
+/// [I][pixels][lanes] in boxes of 64 lanes × Tile::columns channels, so that both operands have the axis that is summed over as their
+/// contiguous one; channels past the last arrive as zeros. Block x: row tile · tap · column tiles; block y: part. lanes is a multiple of
+/// 64.
+template <class Tile>
+__global__ void __launch_bounds__(Tile::threads, Tile::blocks)
+    weight_gradient_wgmma(const __grid_constant__ CUtensorMap left, const __grid_constant__ CUtensorMap right,
+                          convolution_shape s, int lanes, int parts, float* partial) {
+#if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
+    __trap();
+#else
+    using memory = wgmma_memory<bfloat16, Tile>;
+    static_assert(Tile::depth == 64, "saddle: rows of 128 bytes");
+    unsigned char* const shared = shared_memory<unsigned char>();
+    const copy_ring<bfloat16, Tile> ring(shared);
+    const int thread = static_cast<int>(threadIdx.x);
+
+    const int column_tiles = (s.inputs + Tile::columns - 1) / Tile::columns;
+    const int first_column = static_cast<int>(blockIdx.x) % column_tiles * Tile::columns;
+    const int tap = static_cast<int>(blockIdx.x) / column_tiles % s.taps();
+    const int first_row = static_cast<int>(blockIdx.x) / column_tiles / s.taps() * Tile::rows;
+    gradient_steps<Tile::depth> at(s, lanes, static_cast<int>(blockIdx.y), parts);
+
+    warpgroup_sums<Tile> product;
+    if (thread == Tile::consumers) {
+        for (int step = 0; at.next(s, tap); ++step) {
+            unsigned char* const to = shared + ring.fill(step);
+            copy_box_async(to, &left, at.lane(), at.pixel, first_row, ring.arrivals(step));
+            copy_box_async(to + memory::left_bytes, &right, at.lane(), at.source, first_column, ring.arrivals(step));
+        }
+    } else if (thread < Tile::consumers) {
+        const unsigned base = shared_offset(shared), group = static_cast<unsigned>(thread / 128) * 64 * 128;
+        for (int step = 0; at.next(s, tap); ++step) {
+            const unsigned a = base + ring.take(step), b = a + memory::left_bytes;
+            product.open();
+#pragma unroll
+            for (unsigned k = 0; k < 128; k += 32)
+                multiply_warpgroup<true>(product.sum, row_descriptor(a + group + k), row_descriptor(b + k));
+            warpgroup_commit();
+            warpgroup_wait<1>();
+            if (step > 0) ring.leave(step - 1);
+        }
+        product.close();
+    }
+    __syncwarp();
+    __syncthreads();
+
+    float* const sums = shared_memory<float>();
+    if (thread < Tile::consumers) product.store(sums, memory::sum_stride);
+    __syncthreads();
+    const std::size_t total_columns = static_cast<std::size_t>(s.taps()) * s.inputs;
+    for (int i = thread; i < Tile::rows * Tile::columns; i += Tile::threads) {
+        const int row = i / Tile::columns, column = i % Tile::columns;
+        if (first_row + row >= s.outputs || first_column + column >= s.inputs) continue;
+        partial[(static_cast<std::size_t>(blockIdx.y) * s.outputs + first_row + row) * total_columns +
+                static_cast<std::size_t>(tap) * s.inputs + first_column + column] = sums[column * memory::sum_stride + row];
+    }
+#endif
+}
+
+}  // namespace saddle::cuda
