@@ -29,7 +29,7 @@ void attack(measure::report& out, const std::string& name, const plan& structure
                 static_cast<double>(batch) / time, "examples/s");
     };
     row("attack");
-    if (std::is_same_v<Precision, cuda::bf16> && cuda::has_wgmma(cuda::read_device())) {
+    if (!std::is_same_v<Precision, cuda::fp32> && !program.fuses_small_network() && cuda::has_wgmma(cuda::read_device())) {
         program.use_wgmma(true);
         row("attack by wgmma");
     }

@@ -106,7 +106,9 @@ void convolution(measure::report& out, const stream& s, device_clock& clock, std
     const std::size_t values = shape.size() * lanes;
     device_vector<S> x(values), y(values), packed(packed_size(pair.forward));
     device_vector<float> weight(channels * channels * 9), gradient(channels * channels * 9);
-    device_vector<float> partial(gradient_cut::of<Precision>(pair.forward, lanes).partial_size(pair.forward));
+    device_vector<float> partial(gradient_scratch<Precision>(pair.forward, lanes, true));
+    const bool with_wgmma = has_wgmma(read_device());
+    tensor_maps maps;
     std::vector<float> host(weight.size());
     const random_stream draws({.seed = 3});
     for (std::size_t i = 0; i < host.size(); ++i) host[i] = draws.uniform(0, i) - .5f;
@@ -125,20 +127,30 @@ void convolution(measure::report& out, const stream& s, device_clock& clock, std
         launch_pack<Precision>(s.handle(), weight.data(), nullptr, *shape_of, packed.data());
         epilogue<S> e;
         e.out = y.data();
-        tensor_maps maps;
+        device_vector<S> for_wgmma;
+        wgmma_operands<S> operands{&maps, packed.data()};
+        if constexpr (std::is_same_v<Precision, tf32>) {
+            for_wgmma.reserve(wgmma_packed_size<tf32>(*shape_of));
+            launch_pack_for_wgmma(s.handle(), weight.data(), nullptr, *shape_of, for_wgmma.data());
+            operands.weights = for_wgmma.data();
+        }
         for (const bool wgmma : {false, true}) {
-            if (wgmma && (!std::is_same_v<Precision, bf16> || !has_wgmma(read_device()))) continue;
+            if (wgmma && !with_wgmma) continue;
             row(text(wgmma ? "convolution by wgmma" : "convolution", shape_of->backward ? ", backward" : ""),
                 clock.seconds_of(s, [&] {
                     launch_convolution<Precision, S>(s.handle(), *shape_of, x.data(), packed.data(), e, lanes, multiprocessors,
-                                                     wgmma ? &maps : nullptr);
+                                                     wgmma ? operands : wgmma_operands<S>{});
                 }));
         }
     }
-    row("weight gradient", clock.seconds_of(s, [&] {
-        launch_weight_gradient<Precision>(s.handle(), pair.forward, static_cast<const S*>(x.data()),
-                                          static_cast<const S*>(y.data()), lanes, partial.data(), gradient.data());
-    }));
+    for (const bool wgmma : {false, true}) {
+        if (wgmma && !(with_wgmma && gradient_runs_by_wgmma<Precision>(pair.forward))) continue;
+        row(wgmma ? "weight gradient by wgmma" : "weight gradient", clock.seconds_of(s, [&] {
+            launch_weight_gradient<Precision>(s.handle(), pair.forward, static_cast<const S*>(x.data()),
+                                              static_cast<const S*>(y.data()), lanes, partial.data(), gradient.data(),
+                                              wgmma ? &maps : nullptr);
+        }));
+    }
 }
 
 void elementwise(measure::report& out, const stream& s, device_clock& clock) {

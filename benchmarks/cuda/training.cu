@@ -24,25 +24,10 @@ struct stopwatch {
     }
 };
 
-/// bf16 whose programs run by wgmma.
-struct cuda_wgmma : backend::cuda_bf16 {
-    template <class T>
-    struct program : backend::cuda_bf16::program<T> {
-        program(const plan& p, std::span<const float> parameters, std::span<const float> buffers)
-            : backend::cuda_bf16::program<T>(p, parameters, buffers) {
-            this->use_wgmma(true);
-        }
-    };
-    template <class T>
-    struct trainer_program : backend::cuda_bf16::trainer_program<T> {
-        trainer_program(const plan& p, worker_pool& pool) : backend::cuda_bf16::trainer_program<T>(p, pool) {
-            this->use_wgmma(true);
-        }
-    };
-};
-
+/// `what`: the kernels, where they are not those from the start.
 template <class Backend, class Objective>
-void train(measure::report& out, const std::string& name, const plan& structure, std::size_t batch, const Objective& objective) {
+void train(measure::report& out, const std::string& what, const std::string& name, const plan& structure, std::size_t batch,
+           const Objective& objective) {
     constexpr std::size_t steps = 5;
     weighted_plan<Backend, float> m(structure, 1);
     dataset data;
@@ -55,9 +40,7 @@ void train(measure::report& out, const std::string& name, const plan& structure,
               trainer_settings{.epochs = 1, .batch_size = batch}, watch);
     t.fit(data);
     std::sort(watch.seconds.begin(), watch.seconds.end());
-    constexpr bool wgmma = std::is_same_v<Backend, cuda_wgmma>;
-    out.row(wgmma ? "training step by wgmma" : "training step", text(name, " batch ", batch),
-            watch.seconds[watch.seconds.size() / 2], "s");
+    out.row(what, text(name, " batch ", batch), watch.seconds[watch.seconds.size() / 2], "s");
 }
 
 }  // namespace
@@ -69,13 +52,16 @@ int main(int count, char** arguments) try {
     const plan resnet = make_plan<networks::preact_resnet18<>, picture, backend::cuda, float>();
     const plan wide = make_plan<networks::wrn_34_10<>, picture, backend::cuda, float>();
     const objectives::adversarial madry(pgd({.epsilon = 8. / 255, .step_size = 2. / 255, .steps = 10}));
-    train<backend::cuda_bf16>(out, "preact_resnet18 PGD-10 bf16", resnet, 512, madry);
-    train<backend::cuda_bf16>(out, "preact_resnet18 natural bf16", resnet, 512, objectives::natural{});
-    train<backend::cuda_tf32>(out, "preact_resnet18 PGD-10 tf32", resnet, 512, madry);
-    train<backend::cuda_bf16>(out, "wrn_34_10 PGD-10 bf16", wide, 128, madry);
+    const char* const plain = "training step";
+    train<backend::cuda_bf16>(out, plain, "preact_resnet18 PGD-10 bf16", resnet, 512, madry);
+    train<backend::cuda_bf16>(out, plain, "preact_resnet18 natural bf16", resnet, 512, objectives::natural{});
+    train<backend::cuda_tf32>(out, plain, "preact_resnet18 PGD-10 tf32", resnet, 512, madry);
+    train<backend::cuda_bf16>(out, plain, "wrn_34_10 PGD-10 bf16", wide, 128, madry);
     if (!cuda::has_wgmma(cuda::read_device())) return 0;
-    train<cuda_wgmma>(out, "preact_resnet18 PGD-10 bf16", resnet, 512, madry);
-    train<cuda_wgmma>(out, "wrn_34_10 PGD-10 bf16", wide, 128, madry);
+    const char* const by_wgmma = "training step by wgmma";
+    train<backend::cuda_wgmma<cuda::bf16>>(out, by_wgmma, "preact_resnet18 PGD-10 bf16", resnet, 512, madry);
+    train<backend::cuda_wgmma<cuda::tf32>>(out, by_wgmma, "preact_resnet18 PGD-10 tf32", resnet, 512, madry);
+    train<backend::cuda_wgmma<cuda::bf16>>(out, by_wgmma, "wrn_34_10 PGD-10 bf16", wide, 128, madry);
     return 0;
 } catch (const std::exception& problem) {
     std::cerr << problem.what() << '\n';
