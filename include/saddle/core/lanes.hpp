@@ -83,6 +83,14 @@ template <class T, class Arch>
     else
         return xsimd::fma(a, b, c);
 }
+/// Keeps a loaded value in its register: compilers would read it from memory again at each use, and kernels that use it several times
+/// would wait for loads.
+template <class T, class Arch>
+[[gnu::always_inline]] inline void keep_in_register([[maybe_unused]] xsimd::batch<T, Arch>& value) {
+#if defined(__x86_64__) && defined(__GNUC__)
+    asm("" : "+v"(value.data));
+#endif
+}
 /// condition ? a : b per lane.
 template <class T, class Arch>
 [[nodiscard]] inline xsimd::batch<T, Arch> choose(const xsimd::batch_bool<T, Arch>& condition, const xsimd::batch<T, Arch>& a,

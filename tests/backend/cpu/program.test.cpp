@@ -107,8 +107,8 @@ TEST_CASE("Winograd agrees with direct sums to its documented error and can be s
     const auto x = random_block(16 * 90 * l);
     const auto a = run(fast, x), b = run(direct, x);
     CHECK(a.first != b.first);
-    CHECK(difference(a.first, b.first) < 2e-6);
-    CHECK(difference(a.second, b.second) < 2e-6);
+    CHECK(difference(a.first, b.first) < 4e-6);
+    CHECK(difference(a.second, b.second) < 4e-6);
 }
 
 TEST_CASE("batch norm folds into the convolution before it and fuses with the ReLU after it", "[backend]") {
