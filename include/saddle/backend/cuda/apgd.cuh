@@ -27,7 +27,10 @@ public:
         for (float** image : {&images_.lo, &images_.hi, &old_, &best_, &best_gradient_}) *image = base::next_image();
         records_.reserve(place().lanes);
         base::load(attack, 0, x, y, first, count, settings);
-        base::configure(key_of(attack, settings, count, result.trace.columns > 0));
+        auto key = base::key_of(attack, settings, count, result.trace.columns > 0);
+        key.rules.starts_at_clean = false;
+        key.rules.project_start = key.rules.judges_all = key.looks_at_clean = true;
+        base::configure(key);
         const threat_launcher<linf> threat(attack.projection, place(), images_, lanes_.device(), input_);
         threat.centre();
         base::begin();
@@ -50,30 +53,6 @@ public:
 private:
     static constexpr std::size_t images_per_lane = 8;
 
-    [[nodiscard]] captured_key<Loss> key_of(const attack_type& attack, const run_settings& settings, std::size_t valid,
-                                            bool traced) const {
-        captured_key<Loss> k;
-        k.lanes = place().lanes;
-        k.valid = valid;
-        k.steps = attack.steps;
-        k.rules = {.targets = attack.targets,
-                   .keep = attack.keep,
-                   .early_stop = attack.early_stop,
-                   .starts_at_clean = false,
-                   .project_start = true,
-                   .judges_all = true,
-                   .steps = static_cast<std::uint32_t>(attack.steps)};
-        k.rho = attack.rho;
-        k.profile = attack.profile;
-        k.traced = traced;
-        k.loss = attack.loss;
-        k.looks_at_clean = true;
-        if (attack.targets == target_rule::random) {
-            k.seed = attack.seed;
-            k.epoch = settings.epoch;
-        }
-        return k;
-    }
     [[nodiscard]] launch_config each_lane(std::string_view operation) const {
         return {.operation = operation, .blocks = parts_of(place().lanes, 64), .threads = 64};
     }

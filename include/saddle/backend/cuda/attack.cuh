@@ -50,28 +50,13 @@ private:
     /// Decides what is looked at.
     [[nodiscard]] captured_key<Loss> key_of(const Attack& attack, const run_settings& settings, std::size_t valid,
                                             bool traced) const {
-        captured_key<Loss> k;
-        k.lanes = place().lanes;
-        k.valid = valid;
-        k.steps = attack.steps;
-        k.rules = {.targets = attack.targets,
-                   .keep = attack.keep,
-                   .early_stop = attack.early_stop,
-                   .starts_at_clean = attack.start == start_rule::none,
-                   .project_start = attack.project_start,
-                   .judges_all = attack.keep != keep_rule::last || attack.early_stop,
-                   .steps = static_cast<std::uint32_t>(attack.steps)};
-        k.momentum = attack.momentum;
-        if constexpr (requires { attack.projection.largest; }) k.largest = attack.projection.largest;
-        k.traced = traced;
-        k.loss = attack.loss;
+        auto k = base::key_of(attack, settings, valid, traced);
         const bool judged = !settings.examples_only;
+        k.rules.starts_at_clean = attack.start == start_rule::none;
+        k.rules.project_start = attack.project_start;
+        k.rules.judges_all = attack.keep != keep_rule::last || attack.early_stop;
         k.judges_last = k.rules.judges_all || judged || attack.restarts > 1;
         k.looks_at_clean = judged || k.rules.judges_all || needs_clean_logits(attack.targets) || keeps_state<Loss>;
-        if (attack.targets == target_rule::random) {  // the only draws that a judge makes
-            k.seed = attack.seed;
-            k.epoch = settings.epoch;
-        }
         return k;
     }
     void run_step(const Attack& attack, const threat_launcher<Projection>& threat, std::size_t step) const {

@@ -87,6 +87,31 @@ protected:
         copy_values(order(), images_.adversarial, images_.x, elements * lanes, cudaMemcpyDeviceToDevice);
         copy_values(order(), place().input, images_.x, elements * lanes, cudaMemcpyDeviceToDevice);
     }
+    /// What the captured steps of an attack depend on, but for what its engine decides: whether it starts at the clean image and
+    /// projects its start, and what is judged.
+    template <class Attack>
+    [[nodiscard]] captured_key<Loss> key_of(const Attack& attack, const run_settings& settings, std::size_t valid,
+                                            bool traced) const {
+        captured_key<Loss> k;
+        k.lanes = place().lanes;
+        k.valid = valid;
+        k.steps = attack.steps;
+        k.rules = {.targets = attack.targets,
+                   .keep = attack.keep,
+                   .early_stop = attack.early_stop,
+                   .steps = static_cast<std::uint32_t>(attack.steps)};
+        if constexpr (requires { attack.momentum; }) k.momentum = attack.momentum;
+        if constexpr (requires { attack.rho; }) k.rho = attack.rho;
+        if constexpr (requires { attack.profile; }) k.profile = attack.profile;
+        if constexpr (requires { attack.projection.largest; }) k.largest = attack.projection.largest;
+        k.traced = traced;
+        k.loss = attack.loss;
+        if (attack.targets == target_rule::random) {  // the only draws that a judge makes
+            k.seed = attack.seed;
+            k.epoch = settings.epoch;
+        }
+        return k;
+    }
     /// Takes what the captured steps depend on, and drops a graph that does something else.
     void configure(const captured_key<Loss>& k) {
         if (!k.same_as(key_)) graph_ = {};
