@@ -9,8 +9,12 @@
 #include "saddle/training/schedules.hpp"
 #include "saddle/training/trainer.hpp"
 
+#ifndef COMPILE_TIME_BACKEND
+using backend_type = saddle::backend::cpu;
+#endif
+
 saddle::training_result train(const saddle::dataset& data) {
-    saddle::model<saddle::networks::preact_resnet18<>, saddle::shape<3, 32, 32>, saddle::backend::cpu> m;
+    saddle::model<saddle::networks::preact_resnet18<>, saddle::shape<3, 32, 32>, backend_type> m;
     saddle::trainer t(m, saddle::objectives::adversarial(saddle::pgd()), saddle::sgd{}, saddle::schedules::cyclic{}, {},
                       saddle::progress_bar{});
     return t.fit(data);
