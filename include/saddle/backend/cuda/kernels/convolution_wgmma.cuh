@@ -45,8 +45,8 @@ struct warpgroup_multiply<bf16, Tile> : warpgroup_sums<Tile> {
     }
 };
 
-/// The place of channel j of eight in TF32 weights [tap][columns][inputs]: even channels first, so that the threads that together hold
-/// four places of the source read it from different banks of the swizzled box.
+/// The input channel at a place of TF32 weights [tap][columns][inputs]: of each eight the even ones first, so that the threads that
+/// together hold four places of the source read it from different banks of the swizzled box.
 [[nodiscard]] SADDLE_HOST_DEVICE constexpr int channel_at_place(int place) {
     return place / 8 * 8 + (place % 8 < 4 ? place % 4 * 2 : place % 4 * 2 + 1);
 }
