@@ -14,7 +14,7 @@ namespace saddle {
 /// that dominates its window, or else becomes its interval with a generator of its own.
 struct zonotope {
     bool intersect = false;                     ///< cut every interval with plain interval propagation; DeepZ does not
-    std::size_t memory = std::size_t{1} << 30;  ///< bytes that coefficients of one thread may take
+    std::size_t memory = std::size_t{1} << 30;  ///< bytes that coefficients of one thread, or on a device, may take
 
     static constexpr std::string_view name = "DeepZ";
 

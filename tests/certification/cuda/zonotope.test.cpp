@@ -154,9 +154,27 @@ TEST_CASE("the zonotope on the device takes fewer images at once where memory is
     CHECK(wide.device.images_at_once() >= 150);
     CHECK(narrow.device.images_at_once() < 150);
     CHECK(narrow.device.images_at_once() > 1);
+    kind crowded(m, {}, soundness::float_program);
+    crowded.device.reserve(192);
+    cuda_emulator::memory_limit = 2'000'000;
+    const auto cramped = crowded.device_margins(batch);
+    cuda_emulator::memory_limit = std::size_t(-1);
+    CHECK(cramped == whole);
+    CHECK(crowded.device.images_at_once() < 150);
     kind little(m, {.memory = 1000}, soundness::float_program);
     CHECK_THROWS_WITH(little.device_margins(batch), Catch::Matchers::Contains("memory for generators of one image"));
     CHECK_THROWS_AS(little.device_margins(batch), invalid_argument);
+}
+
+TEST_CASE("pixels that no window reads leave a zonotope on the device where they are skipped", "[cuda][zonotope]") {
+    using network = sequential<conv2d<3, 1, stride<2>>, relu, flatten, linear<4>>;
+    const auto m = random_model<network>(3);
+    box_batch batch(2, m.structure().input().size(), 0);
+    const auto point = both_devices<zonotope, small_model<network>>(m, {}, soundness::float_program).device_margins(batch);
+    batch.upper[7 + 1] += .125f;  // row 1, column 1
+    both_devices<zonotope, small_model<network>> both(m, {}, soundness::float_program);
+    CHECK(both.device_margins(batch) == point);
+    CHECK(both.device.tiles() == 1);
 }
 
 TEST_CASE("only pixels that may change have generators on the device, and neighbours share tiles", "[cuda][zonotope]") {

@@ -52,7 +52,7 @@ public:
             if (memory_.size() == 0) {
                 std::size_t guess = 0;
                 for (const auto& family : families_) guess += family->most_values(count);
-                memory_.reserve(std::min(guess, most_values()));
+                grow(1, std::min(guess, limit_));
             }
             wanted_ = 0;
             if (run(lower + done * elements, upper + done * elements, labels + done, count, margins + done * classes()))
@@ -76,7 +76,6 @@ private:
     [[nodiscard]] std::size_t classes() const { return nodes().classes(); }
     [[nodiscard]] cudaStream_t stream() const { return bounds_.handle(); }
     [[nodiscard]] int lanes() const { return static_cast<int>(bounds_.lanes()); }
-    [[nodiscard]] std::size_t most_values() const { return settings_.memory / sizeof(double); }
     [[nodiscard]] generator_rule rule() const { return {slope_.data(), fresh_.data(), chosen_.data()}; }
     [[nodiscard]] form_view form(std::size_t i) const {
         const std::size_t count = nodes()[i].size() * bounds_.lanes();
@@ -89,19 +88,29 @@ private:
 
     /// After a run that found no room: more memory as far as it may grow, or else fewer images at once.
     void make_room(std::size_t count) {
-        if (wanted_ <= most_values()) {
-            memory_.reserve(std::min(2 * wanted_, most_values()));
-            return;
-        }
-        require(count > 1, "zonotope", "memory for generators of one image (bytes)", text("at most ", settings_.memory),
+        if (wanted_ <= limit_ && grow(wanted_, std::min(2 * wanted_, limit_))) return;
+        require(count > 1, "zonotope", "memory for generators of one image (bytes)", text("at most ", limit_ * sizeof(double)),
                 wanted_ * sizeof(double));
         const std::size_t fits = std::max<std::size_t>(
-            std::min(count * 3 / 4, static_cast<std::size_t>(static_cast<double>(count) * static_cast<double>(most_values()) /
+            std::min(count * 3 / 4, static_cast<std::size_t>(static_cast<double>(count) * static_cast<double>(limit_) /
                                                              static_cast<double>(wanted_))),
             1);
         at_once_ = fits < lane_step ? fits : fits / lane_step * lane_step;
     }
 
+    /// Memory for `wish` values, or for at least `least` where the device has no more; false where it has not even these.
+    bool grow(std::size_t least, std::size_t wish) {
+        for (;; wish = std::max(wish / 2, least)) {
+            try {
+                memory_.reserve(wish);
+                return true;
+            } catch (const out_of_device_memory&) {
+                if (wish > least) continue;
+                limit_ = least / 2;
+                return false;
+            }
+        }
+    }
     /// The margins of as many images; false where `wanted_` values are more than there is room for.
     bool run(const float* lower, const float* upper, const int* labels, std::size_t images, double* margins) {
         const std::size_t last = nodes().size() - 1;
@@ -186,7 +195,7 @@ private:
             auto& family = *families_[f];
             auto from = view(node.input, f), second = view(node.second, f);
             if (!from.data) std::swap(from, second);
-            if (!from.data || !family.reaches(i)) continue;
+            if (!from.data || family.cells(i) == 0) continue;  // nothing there, or it ends here
             if (stays && readers_[node.input] == 1)
                 std::swap(places_[i][f], places_[node.input][f]);
             else if (!place(i, f))
@@ -264,6 +273,7 @@ private:
     detail::batch_margins result_;
     std::vector<std::size_t> first_;  ///< of every node: values of those before
     std::size_t values_ = 0, largest_ = 0, wanted_ = 0, at_once_ = std::size_t(-1);
+    std::size_t limit_ = settings_.memory / sizeof(double);  ///< most values of coefficients
     std::vector<std::unique_ptr<generator_family>> families_;
     std::vector<std::vector<std::size_t>>
         places_;                        ///< [node][family], values from the start of the memory; none: no coefficients

@@ -1,5 +1,4 @@
 #pragma once
-#include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -13,27 +12,16 @@ public:
         std::size_t at = 0;
         auto next = held_.begin();
         for (; next != held_.end() && at + size > next->first; ++next) at = next->first + next->second;
-        held_.emplace(next, at, size);
-        used_ += size;
+        if (size > 0) held_.emplace(next, at, size);
         return at;
     }
     void give_back(std::size_t place) {
-        std::erase_if(held_, [&](const auto& h) {
-            if (h.first != place) return false;
-            used_ -= h.second;
-            return true;
-        });
+        std::erase_if(held_, [&](const auto& h) { return h.first == place; });
     }
-    void clear() {
-        held_.clear();
-        used_ = 0;
-    }
-    /// What is taken now.
-    [[nodiscard]] std::size_t used() const { return used_; }
+    void clear() { held_.clear(); }
 
 private:
     std::vector<std::pair<std::size_t, std::size_t>> held_;  ///< places and sizes, in order
-    std::size_t used_ = 0;
 };
 
 }  // namespace saddle::cuda

@@ -44,14 +44,13 @@ public:
 
     [[nodiscard]] std::size_t born() const { return plan_.born(); }
     [[nodiscard]] std::size_t tiles() const { return list_.tiles(); }
-    [[nodiscard]] bool reaches(std::size_t i) const { return slots_[i] != none; }
     [[nodiscard]] tile_view rows() const { return {list_.positions(), list_.rows()}; }
     [[nodiscard]] generator_places places() const {
         return {list_.positions(), list_.first_rows(), list_.totals(), list_.before(),
                 static_cast<int>(network()[plan_.born()].shape.width)};
     }
-    /// Cells of the largest window of node i, and values of all tiles there.
-    [[nodiscard]] int cells(std::size_t i) const { return cells_[slots_[i]]; }
+    /// Cells of the largest window of node i, 0 where none of the batch's generators comes; and values of all tiles there.
+    [[nodiscard]] int cells(std::size_t i) const { return slots_[i] == none ? 0 : cells_[slots_[i]]; }
     [[nodiscard]] std::size_t slab(std::size_t i) const {
         return static_cast<std::size_t>(cells(i)) * network()[i].shape.channels * bound_lanes;
     }
