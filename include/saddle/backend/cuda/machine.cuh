@@ -93,8 +93,8 @@ public:
         if (on && (!knows_wgmma || !has_wgmma(read_device())))
             throw cuda_error(
                 "cuda: use_wgmma: only for bf16 and TF32, on a device of compute capability 9.0, compiled for sm_90a");
-        wgmma_ = on;
         if (on) reserve_for_wgmma();
+        wgmma_ = on;
     }
     [[nodiscard]] bool uses_wgmma() const { return wgmma_; }
     /// The batch's tensor maps where use_wgmma is on, else null.
