@@ -1,5 +1,5 @@
-// The partition of a training set by DeepPoly at epsilon .1 on the device, conv_small trained naturally and by PGD, beside the processor's
-// certificates of the first images: certification FILE.jsonl [MNIST folder; without it 60,000 generated digits]
+// The partition of a training set by DeepPoly and by zonotopes at epsilon .1 on the device, conv_small trained naturally and by PGD, beside
+// the processor's certificates of the first images: certification FILE.jsonl [MNIST folder; without it 60,000 generated digits]
 #include "certification_host.hpp"
 #include "report.hpp"
 #include "saddle/attacks/pgd.hpp"
@@ -23,36 +23,44 @@ using picture = shape<1, 28, 28>;
 constexpr double epsilon = .1;
 constexpr std::size_t compared = 500;
 
+/// The whole set on the device, and the first images on the processor. `name` of the rows.
+template <class Domain>
+void compare(measure::report& out, const std::string& name, const std::string& label,
+             const model<network, picture, backend::cuda_fp32>& m, const dataset& data, const Domain& domain, worker_pool& pool) {
+    certification_result found;
+    const double seconds =
+        measure::median_seconds([&] { found = certify<Domain>(m, data.x, data.y, linf_box{epsilon}, pool, domain); });
+    out.row(name, label, static_cast<double>(data.size()) / seconds, "images/s");
+    out.row(name + ", whole set", label, seconds, "s");
+    out.row(name + ", verified", label, static_cast<double>(found.count(certificate::verified)), "images");
+    out.row(name + ", misclassified", label, static_cast<double>(found.count(certificate::misclassified)), "images");
+
+    const std::size_t part = std::min(compared, data.size());
+    const labels y(data.y.begin(), data.y.begin() + static_cast<std::ptrdiff_t>(part));
+    const double start = measure::seconds();
+    const auto expected =
+        certify_on_processor(domain, m.structure(), m.parameters(), m.buffers(), data.x.slice(0, part), y, epsilon);
+    const double processor = measure::seconds() - start;
+    std::size_t same = 0;
+    for (std::size_t i = 0; i < part; ++i) same += expected.status[i] == found.status[i];
+    out.row(name + ", processor", text(label, ", ", part, " of them, ", pool.size(), " threads"),
+            static_cast<double>(part) / processor, "images/s");
+    out.row(name + ", statuses equal", text(label, ", ", part, " of them"),
+            100 * static_cast<double>(same) / static_cast<double>(part), "%");
+}
+
 template <class Objective>
 void partition(measure::report& out, const std::string& name, const dataset& data, const Objective& objective) {
     model<network, picture, backend::cuda_fp32> m(1);
     trainer t(m, objective, adam{.learning_rate = 1e-3}, schedules::constant{}, {.epochs = 2, .batch_size = 128, .seed = 1});
     (void)t.fit(data);
     worker_pool pool;
-    certification_result found;
-    const deep_poly domain{.memory = std::size_t{16} << 30};
-    const auto run = [&] { found = certify<deep_poly>(m, data.x, data.y, linf_box{epsilon}, pool, domain); };
-    const double seconds = measure::median_seconds(run);
-    const auto images = static_cast<double>(data.size());
     const std::string label = text("conv_small ", name, ", ", data.size(), " images of ", data.name);
-    out.row("certification", label, images / seconds, "images/s");
-    out.row("certification, whole set", label, seconds, "s");
-    out.row("certification, verified", label, static_cast<double>(found.count(certificate::verified)), "images");
-    out.row("certification, misclassified", label, static_cast<double>(found.count(certificate::misclassified)), "images");
+    constexpr std::size_t memory = std::size_t{16} << 30;
+    compare(out, "certification", label, m, data, deep_poly{.memory = memory}, pool);
     const double boxes = measure::median_seconds([&] { (void)certify<box>(m, data.x, data.y, linf_box{epsilon}, pool); });
-    out.row("certification by Box", label, images / boxes, "images/s");
-
-    const std::size_t part = std::min(compared, data.size());
-    const labels y(data.y.begin(), data.y.begin() + static_cast<std::ptrdiff_t>(part));
-    const double start = measure::seconds();
-    const auto expected = certify_on_processor(m.structure(), m.parameters(), m.buffers(), data.x.slice(0, part), y, epsilon);
-    const double processor = measure::seconds() - start;
-    std::size_t same = 0;
-    for (std::size_t i = 0; i < part; ++i) same += expected.status[i] == found.status[i];
-    out.row("certification, processor", text(label, ", ", part, " of them, ", pool.size(), " threads"),
-            static_cast<double>(part) / processor, "images/s");
-    out.row("certification, statuses equal", text(label, ", ", part, " of them"),
-            100 * static_cast<double>(same) / static_cast<double>(part), "%");
+    out.row("certification by Box", label, static_cast<double>(data.size()) / boxes, "images/s");
+    compare(out, "certification by zonotopes", label, m, data, zonotope{.memory = memory}, pool);
 }
 
 }  // namespace

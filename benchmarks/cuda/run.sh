@@ -7,7 +7,7 @@
 #   test      the backend against the reference on the device; SADDLE_MNIST=DIR compares attack decisions on the MNIST test set
 #   sanitize  compute-sanitizer (memcheck, racecheck) over a part of the tests
 #   measure   attacks (small networks also layer by layer), training steps and single kernels
-#   certify   after measure: the partition of a training set by DeepPoly (SADDLE_MNIST=DIR: of MNIST's, else of generated digits)
+#   certify   after measure: partitions of a training set by DeepPoly and DeepZ (SADDLE_MNIST=DIR: of MNIST's, else of generated digits)
 #   baseline  PyTorch's best in the same cases
 #   recipe    SADDLE_MNIST=DIR: the small CNN trained by PGD-40 at epsilon .3 for SADDLE_EPOCHS (default 5) epochs
 #   table     the ratios
