@@ -74,6 +74,13 @@ TEST_CASE("the zonotope on the device handles windows with padding, wide strides
     check_zonotope_like_host<overlapping>({}, soundness::float_program, .05, 2, 4);
 }
 
+TEST_CASE("generators that several layers read stay for all of them on the device", "[cuda][zonotope]") {
+    using network = sequential<conv2d<2, 1>, residual<sequential<relu, conv2d<2, 3, padding<1>>>>,
+                               residual<sequential<normalize, leaky_relu, conv2d<2, 1>>>, flatten, residual<linear<112>>, relu,
+                               flatten, linear<4>>;
+    check_zonotope_like_host<network>({}, soundness::float_program, .1, 2, 4);
+}
+
 TEST_CASE("a network that ends with an activation is compared by its forms on the device, too", "[cuda][zonotope]") {
     using network = sequential<flatten, linear<6>, relu, linear<4>, leaky_relu>;
     for (const double radius : {.001, .05}) check_zonotope_like_host<network>({}, soundness::float_program, radius, 3, 3);
@@ -154,6 +161,8 @@ TEST_CASE("the zonotope on the device takes fewer images at once where memory is
     CHECK(wide.device.images_at_once() >= 150);
     CHECK(narrow.device.images_at_once() < 150);
     CHECK(narrow.device.images_at_once() > 1);
+    CHECK(narrow.device.bytes() <= 2'000'000);
+    CHECK(wide.device.bytes() > 2'000'000);
     kind crowded(m, {}, soundness::float_program);
     crowded.device.reserve(192);
     cuda_emulator::memory_limit = 2'000'000;

@@ -68,6 +68,8 @@ public:
         for (const auto& family : families_) sum += family->tiles();
         return sum;
     }
+    /// Bytes of the device that their coefficients took, all gaps between them included.
+    [[nodiscard]] std::size_t bytes() const { return wanted_ * sizeof(double); }
     /// Most images whose coefficients go forward together.
     [[nodiscard]] std::size_t images_at_once() const { return at_once_; }
 
