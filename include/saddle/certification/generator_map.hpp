@@ -84,7 +84,7 @@ public:
                     if (lane == V::size ||
                         costs_more_together(shape_, {1, now.height, now.width}, {1, next.height, next.width})) {
                         close();
-                        next = {.y = y, .x = x, .height = 1, .width = 1};
+                        next = part{.y = y, .x = x, .height = 1, .width = 1};  // nvcc 13.0 loses names that are assigned
                     }
                 }
                 now = next;

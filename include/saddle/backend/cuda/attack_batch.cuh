@@ -62,7 +62,7 @@ protected:
         reserved_ = memory_.size() * sizeof(float) + batch_.bytes_per_lane() * lanes;
         next_image_ = memory_.data();
         staging_ = next_image();
-        images_ = {.x = next_image(), .adversarial = next_image()};
+        images_ = attack_images{.x = next_image(), .adversarial = next_image()};
         if (moved) graph_ = {};
     }
     [[nodiscard]] float* next_image() { return std::exchange(next_image_, next_image_ + input_.size() * place().lanes); }
@@ -96,10 +96,10 @@ protected:
         k.lanes = place().lanes;
         k.valid = valid;
         k.steps = attack.steps;
-        k.rules = {.targets = attack.targets,
-                   .keep = attack.keep,
-                   .early_stop = attack.early_stop,
-                   .steps = static_cast<std::uint32_t>(attack.steps)};
+        k.rules = judge_rules{.targets = attack.targets,
+                              .keep = attack.keep,
+                              .early_stop = attack.early_stop,
+                              .steps = static_cast<std::uint32_t>(attack.steps)};
         if constexpr (requires { attack.momentum; }) k.momentum = attack.momentum;
         if constexpr (requires { attack.rho; }) k.rho = attack.rho;
         if constexpr (requires { attack.profile; }) k.profile = attack.profile;
