@@ -53,7 +53,7 @@ private:
         const layout bordered = list_.tensors[0];
         const std::size_t inner = add_tensor(bordered.shape);
         list_.tensors[inner] = bordered;
-        list_.tensors[0] = {.shape = bordered.shape};
+        list_.tensors[0] = layout{.shape = bordered.shape};
         for (auto& s : list_.steps) {
             if (s.op.input == 0) s.op.input = inner;
             if (s.op.second == 0) s.op.second = inner;
