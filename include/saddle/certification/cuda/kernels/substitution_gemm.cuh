@@ -27,8 +27,8 @@ __global__ void __launch_bounds__(Tile::threads)
               ky_count = std::min(node.tap_rows() - 1, oy - f.y) - first_ky + 1;
     const int first_kx = std::max(0, ox - (f.x + f.width - 1)),
               kx_count = std::min(node.tap_columns() - 1, ox - f.x) - first_kx + 1;
-    const auto tap = [&](int t) {
-        const int ky = first_ky + t / kx_count, kx = first_kx + t % kx_count;
+    const auto tap = [&](int k) {
+        const int ky = first_ky + k / kx_count, kx = first_kx + k % kx_count;
         return product_tap{from.tile(tile) + static_cast<std::size_t>((oy - ky - f.y) * f.width + ox - kx - f.x) * bound_lanes,
                            node.backward_weights +
                                static_cast<std::size_t>(ky * node.tap_columns() + kx) * node.channels * node.padded_columns};
