@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/backend/cuda/convolution.cuh"
+#include "saddle/backend/cuda/weight_gradient.cuh"
 #include "saddle/core/philox.hpp"
 #include "support/catch.hpp"
 

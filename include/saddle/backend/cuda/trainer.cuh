@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/backend/cuda/session.cuh"
+#include "saddle/backend/cuda/weight_gradient.cuh"
 #include "saddle/backend/cuda/weights.cuh"
 #include "saddle/core/images.hpp"
 #include "saddle/core/worker_pool.hpp"
