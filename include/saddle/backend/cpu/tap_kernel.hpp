@@ -43,12 +43,6 @@ struct tap_job {
     [[nodiscard]] std::size_t depth() const { return channels * taps.size(); }
 };
 
-template <class V>
-inline constexpr int registers = sizeof(V) == 64 ? 32 : 16;
-/// Registers decide the tile: 24 sums with 32 registers, 12 with 16.
-template <class V>
-inline constexpr int tile_sums = registers<V> * 3 / 4;
-
 /// The register tile: OC output channels × PX pixels of sums.
 template <class V, int OC, int PX, class T>
 void run_tile(const tap_job& job, const T* input, const T* weights, const T* bias, const std::int32_t* input_pixels,
@@ -71,10 +65,7 @@ void run_tile(const tap_job& job, const T* input, const T* weights, const T* bia
             const std::ptrdiff_t at = channel + *tap;
             V x[PX];
 #pragma GCC unroll 16
-            for (int p = 0; p < PX; ++p) {
-                x[p] = V::load_aligned(base[p] + at);
-                if constexpr (OC > 1 && PX * (OC + 1) < registers<V>) keep_in_register(x[p]);
-            }
+            for (int p = 0; p < PX; ++p) x[p] = V::load_aligned(base[p] + at);
 #pragma GCC unroll 16
             for (int o = 0; o < OC; ++o) {
                 const V w = V::broadcast(weights[o]);
@@ -87,6 +78,10 @@ void run_tile(const tap_job& job, const T* input, const T* weights, const T* bia
 #pragma GCC unroll 16
         for (int p = 0; p < PX; ++p) finish(e, std::ptrdiff_t{output_channels[o]} + output_pixels[p], sum[o][p]);
 }
+
+/// Registers decide the tile: 24 sums with 32 registers, 12 with 16.
+template <class V>
+inline constexpr int tile_sums = sizeof(V) == 64 ? 24 : 12;
 
 /// Calls f(std::integral_constant<int, N>) with the one of `Counts` that is `count`, which must be among them.
 template <int... Counts, class F>
