@@ -45,7 +45,7 @@ void check_gradient(const convolution_shape& s, std::size_t lanes) {
 }
 
 /// What a block may get wrong with barriers and asynchronous copies; each is a number.
-enum class mistake { none, no_wait_for_copy, no_wait_for_products, no_wait_for_place, wrong_bytes, leaves_early };
+enum class mistake { none, no_wait_for_copy, no_wait_for_products, no_wait_for_place, no_fence, wrong_bytes, leaves_early };
 
 /// Row 0 of two boxes in turn through one place in shared memory, copied by the last warp, summed up by a product with ones.
 template <mistake Mistake>
@@ -72,7 +72,7 @@ __global__ void sum_boxes(const __grid_constant__ CUtensorMap tensor, float* out
     if (thread < 128 && Mistake != mistake::leaves_early)
         for (unsigned i = 0; i < 2; ++i) {
             if (Mistake != mistake::no_wait_for_copy || i > 0) wait_for_phase(full, i);
-            warpgroup_fence();
+            if (Mistake != mistake::no_fence) warpgroup_fence();
             multiply_warpgroup<false>(sum, operand_descriptor(shared_offset(shared), 128, box),
                                       operand_descriptor(shared_offset(shared) + ones_at, 128, box));
             warpgroup_commit();
@@ -192,6 +192,7 @@ TEST_CASE("the emulator catches what a pipeline of copies and products may get w
     CHECK_FALSE(sums_are_right<mistake::no_wait_for_products>());
     CHECK_THROWS_AS(sums_are_right<mistake::no_wait_for_place>(), cuda_emulator::kernel_error);
     CHECK_THROWS_AS(sums_are_right<mistake::no_wait_for_copy>(), cuda_emulator::kernel_error);
+    CHECK_THROWS_AS(sums_are_right<mistake::no_fence>(), cuda_emulator::kernel_error);
     CHECK_THROWS_AS(sums_are_right<mistake::wrong_bytes>(), cuda_emulator::kernel_error);
     CHECK_THROWS_AS(sums_are_right<mistake::leaves_early>(), cuda_emulator::kernel_error);
 }

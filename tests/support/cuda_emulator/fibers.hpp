@@ -82,6 +82,7 @@ struct fiber {
     std::vector<std::vector<std::function<void()>>> groups;  ///< committed ones
     std::vector<std::function<void()>> products;             ///< asynchronous products not yet committed
     std::vector<std::vector<std::function<void()>>> product_groups;
+    bool fenced = false;          ///< registers may be read by products: a fence since the last wait for some
     std::function<bool()> event;  ///< what it waits for
 #if defined(__SANITIZE_THREAD__)
     void* sanitizer = nullptr;
@@ -300,6 +301,7 @@ private:
             f.groups.clear();
             f.products.clear();
             f.product_groups.clear();
+            f.fenced = false;
         }
         pending_.clear();
 #if defined(__SANITIZE_THREAD__)

@@ -95,7 +95,7 @@ inline void copy_box_async(void* shared, const CUtensorMap* tensor, int x, int y
     });
 }
 
-inline void warpgroup_fence() {}
+inline void warpgroup_fence() { cuda_emulator::machine::instance().current().fenced = true; }
 inline void warpgroup_commit() {
     auto& me = cuda_emulator::machine::instance().current();
     me.product_groups.push_back(std::move(me.products));
@@ -103,7 +103,9 @@ inline void warpgroup_commit() {
 }
 template <int Pending>
 inline void warpgroup_wait() {
-    auto& groups = cuda_emulator::machine::instance().current().product_groups;
+    auto& me = cuda_emulator::machine::instance().current();
+    auto& groups = me.product_groups;
+    me.fenced = false;  // what follows may touch registers
     while (groups.size() > static_cast<std::size_t>(Pending)) {
         for (const auto& product : groups.front()) product();
         groups.erase(groups.begin());
@@ -133,6 +135,11 @@ void add_products(float (&d)[Count], int thread, const Left& left, const Right& 
         }
 }
 
+inline void require_fence() {
+    if (!cuda_emulator::machine::instance().current().fenced)
+        throw cuda_emulator::kernel_error("wgmma: no warpgroup_fence since the last warpgroup_wait");
+}
+
 /// What the lanes of a warp hold in registers, read when the first of them waits for the product.
 struct held_operand {
     const std::uint32_t* at[32];
@@ -150,6 +157,7 @@ struct held_operand {
 
 template <bool Rows, int Count>
 inline void multiply_warpgroup(float (&d)[Count], std::uint64_t a, std::uint64_t b) {
+    detail::require_fence();
     auto& machine = cuda_emulator::machine::instance();
     struct operands {
         std::uint64_t a, b;
@@ -172,6 +180,7 @@ inline void multiply_warpgroup(float (&d)[Count], std::uint64_t a, std::uint64_t
 }
 template <int Count>
 inline void multiply_warpgroup(float (&d)[Count], const std::uint32_t (&a)[4], std::uint64_t b) {
+    detail::require_fence();
     auto& machine = cuda_emulator::machine::instance();
     struct operands {
         const std::uint32_t* a;
