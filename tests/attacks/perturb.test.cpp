@@ -167,6 +167,8 @@ TEST_CASE("bad images, labels and settings get one clear error each", "[attacks]
     const std::vector<double> radii{.1, .1, -.1, .1}, sizes{.1, .1, 0, .1};
     CHECK_THROWS_AS(perturb(attack, model, x, y, {.epsilons = radii}), invalid_argument);
     CHECK_THROWS_AS(perturb(attack, model, x, y, {.step_sizes = sizes}), invalid_argument);
+    const std::vector<double> of_255{.1, 8, .1, .1};
+    CHECK_THROWS_WITH(perturb(attack, model, x, y, {.epsilons = of_255}), Catch::Contains("8 of 255 is 8. / 255"));
     const labels targets{0, 1, 2, 7};
     CHECK_THROWS_AS(perturb(fgsm({.targets = target_rule::given}), model, x, y), shape_error);
     CHECK_THROWS_AS(perturb(fgsm({.targets = target_rule::given}), model, x, y, {.targets = targets}), data_error);

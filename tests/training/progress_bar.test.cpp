@@ -8,12 +8,14 @@ namespace {
 
 struct training_at {
     schedule_position at{};
+    bool ended = false;
     [[nodiscard]] schedule_position position() const { return at; }
+    [[nodiscard]] bool stopped() const { return ended; }
 };
 
-std::string shown_at_begin(const schedule_position& at) {
+std::string shown_at_begin(const schedule_position& at, bool stopped = false) {
     std::ostringstream out;
-    progress_bar(out, false).train_begin(training_at{at});
+    progress_bar(out, false).train_begin(training_at{at, stopped});
     return out.str();
 }
 
@@ -55,7 +57,8 @@ TEST_CASE("work between epochs has a line of its own") {
 
 TEST_CASE("a training that goes on says where") {
     CHECK(shown_at_begin({0, 0, 10, 3}).empty());
-    CHECK(shown_at_begin({1, 4, 10, 3}) == "resumed at step 5/10 of epoch 2/3\n");
+    CHECK(shown_at_begin({1, 4, 10, 3}) == "resumed: step 5/10 of epoch 2/3\n");
+    CHECK(shown_at_begin({1, 4, 10, 3}, true) == "resumed: ended by an observer before step 5/10 of epoch 2/3\n");
     CHECK(shown_at_begin({3, 0, 10, 3}) == "resumed: all 3 epochs are done already\n");
 }
 

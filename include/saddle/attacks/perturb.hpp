@@ -76,9 +76,20 @@ void require_valid_run(std::string_view name, target_rule targets, std::size_t l
         for (std::size_t i = 0; i < x.size(); ++i)
             require<data_error>(settings.targets[i] != y[i], "perturb: targets", text("target of image ", i),
                                 "another class than its label", settings.targets[i]);
-    } else
+    } else {
         require(settings.targets.empty(), where, "run_settings::targets", "none unless the attack's targets are `given`",
                 settings.targets.size());
+    }
+}
+
+/// Throws invalid_argument for a radius of an image that the attack's threat does not allow.
+template <class A>
+void require_valid_radii(const A& attack, const run_settings& settings) {
+    if constexpr (requires { attack.projection.epsilon; })
+        for (auto threat = attack.projection; const double e : settings.epsilons) {
+            threat.epsilon = e;
+            threat.validate("perturb: epsilons");
+        }
 }
 
 /// The smallest number of classes that an attack's rule, or its loss, makes sense for.
@@ -108,6 +119,7 @@ attack_result<T> run_attack(const A& attack, const P& program, const basic_image
     require_fitting_images(program, x, "perturb");
     attack.validate("perturb");
     require_valid_run(attack.name, attack.targets, least_classes_for(attack), program.classes(), x, y, settings);
+    require_valid_radii(attack, settings);
     if constexpr (requires { attack.run(program, x, y, pool, settings); }) {
         return attack.run(program, x, y, pool, settings);
     } else if constexpr (can_run<A, P, T>) {

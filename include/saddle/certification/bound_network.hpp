@@ -77,8 +77,8 @@ struct program_weights<cpu_backend::machine<V>> {
 };
 
 /// A network as certification walks it: the operations and the very weights of one prepared program, batch norm folded as the program
-/// folds it, in the arithmetic T of the bounds. Node 0 is the input, the last one the logits,
-/// flat in the program's order.
+/// folds it, in the arithmetic T of the bounds. Node 0 is the input, the last one the logits, flat in
+/// the program's order.
 ///
 /// Throws invalid_argument for a program with Winograd convolutions (prepare it with {.winograd = false}: a certificate covers the
 /// rounding of plain sums) or with an operation that has no relaxation, numeric_error for weights that are not finite.

@@ -21,8 +21,8 @@ template <class T, class F, class D>
 
 /// The band of an activation on [l, u] (Singh et al. 2018, theorems 3.1 to 3.3: least area for ReLU). The slope is a number of T.
 ///
-/// A leaky ReLU's slope is that of its chord. `unit` is the program's unit roundoff, as for `relax`. A function without a relaxation
-/// (bound_network refuses it) is bounded by nothing.
+/// A leaky ReLU's slope is that of its chord. `unit` is the program's unit roundoff, as for `relax`. bound_network refuses
+/// functions without a relaxation.
 template <class T>
 [[nodiscard]] SADDLE_HOST_DEVICE inline parallel_band relax_in_parallel(activation_function function, double slope, double l,
                                                                         double u, double unit) {

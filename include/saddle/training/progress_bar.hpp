@@ -36,12 +36,13 @@ public:
         seconds_ = steps_ = 0;
         const schedule_position at = trainer.position();
         if (at.steps() == 0) return;
+        *out_ << "resumed: ";
         if (at.epoch >= at.epochs)
-            *out_ << "resumed: all " << at.epochs << " epochs are done already\n" << std::flush;
+            *out_ << "all " << at.epochs << " epochs are done already\n";
         else
-            *out_ << "resumed at step " << at.step + 1 << '/' << at.steps_per_epoch << " of epoch " << at.epoch + 1 << '/'
-                  << at.epochs << '\n'
-                  << std::flush;
+            *out_ << (trainer.stopped() ? "ended by an observer before step " : "step ") << at.step + 1 << '/'
+                  << at.steps_per_epoch << " of epoch " << at.epoch + 1 << '/' << at.epochs << '\n';
+        *out_ << std::flush;
     }
     void epoch_begin(const schedule_position&) { loss_ = correct_ = examples_ = epoch_seconds_ = 0; }
 

@@ -83,6 +83,8 @@ public:
     /// The model; observers who ask for it here see the weights of the last step, wherever the backend keeps them.
     [[nodiscard]] Model& model() { return weights_.model(); }
     [[nodiscard]] const trainer_settings& settings() const { return settings_; }
+    /// Whether an observer ended the training, in this run or in the one that a checkpoint comes from.
+    [[nodiscard]] bool stopped() const { return result_.stopped; }
     /// The next step to do.
     [[nodiscard]] const schedule_position& position() const { return position_; }
 

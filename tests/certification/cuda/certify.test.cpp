@@ -91,6 +91,7 @@ TEST_CASE("a certificate of a model with tensor cores is its fp32 program's", "[
     const two_models<strided, backend::cuda_fp32> full(5);
     CHECK(certify<deep_poly>(half.device, half.x, half.y, linf_box{.02}).margin[0] ==
           certify<deep_poly>(full.device, full.x, full.y, linf_box{.02}).margin[0]);
+    STATIC_REQUIRE(detail::certified_program<backend::cuda_wgmma<cuda::bf16>, float>::arithmetic<double> == "double");
 }
 
 TEST_CASE("what is falsified gets no rows on the device, and falsify runs there", "[cuda][certify]") {

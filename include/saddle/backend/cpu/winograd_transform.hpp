@@ -46,7 +46,7 @@ struct winograd_transform<2> {
     }
 };
 
-/// F(4, 3): interpolation points 0, ±5/8, ±3/2 and infinity. With these the sums lose half a digit less than with 0, ±1, ±2.
+/// F(4, 3): interpolation points 0, ±5/8, ±3/2 and infinity. With these the sums lose a third of a digit less than with 0, ±1, ±2.
 template <>
 struct winograd_transform<4> {
     static constexpr int patch = 6;

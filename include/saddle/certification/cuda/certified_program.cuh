@@ -156,8 +156,9 @@ certification_result certified_program::certify(const D& domain, const images& x
 
 namespace saddle::detail {
 
-template <class Precision>
-struct certified_program<backend::basic_cuda<Precision>, float> {
+template <class Backend>
+    requires requires { requires static_cast<bool>(Backend::certifies_apart); }
+struct certified_program<Backend, float> {
     [[nodiscard]] static auto make(const plan& p, std::span<const float> parameters, std::span<const float> buffers) {
         return cuda::certified_program(p, parameters, buffers);
     }

@@ -1,5 +1,6 @@
 #pragma once
 #include "saddle/certification/cuda/device_analysis.cuh"
+#include "saddle/certification/cuda/first_fit.cuh"
 #include "saddle/certification/cuda/generator_family.cuh"
 #include "saddle/certification/zonotope.hpp"
 
@@ -91,6 +92,9 @@ private:
     /// After a run that found no room: more memory as far as it may grow, or else fewer images at once.
     void make_room(std::size_t count) {
         if (wanted_ <= limit_ && grow(wanted_, std::min(2 * wanted_, limit_))) return;
+        if (count == 1 && short_of_memory_)
+            throw out_of_device_memory(
+                text("zonotope: no room on the device for the generators of one image, ", wanted_ * sizeof(double), " bytes"));
         require(count > 1, "zonotope", "memory for generators of one image (bytes)", text("at most ", limit_ * sizeof(double)),
                 wanted_ * sizeof(double));
         const std::size_t fits = std::max<std::size_t>(
@@ -109,6 +113,7 @@ private:
             } catch (const out_of_device_memory&) {
                 if (wish > least) continue;
                 limit_ = least / 2;
+                short_of_memory_ = true;
                 return false;
             }
         }
@@ -276,6 +281,7 @@ private:
     std::vector<std::size_t> first_;  ///< of every node: values of those before
     std::size_t values_ = 0, largest_ = 0, wanted_ = 0, at_once_ = std::size_t(-1);
     std::size_t limit_ = settings_.memory / sizeof(double);  ///< most values of coefficients
+    bool short_of_memory_ = false;                           ///< the device had less than the settings allow
     std::vector<std::unique_ptr<generator_family>> families_;
     std::vector<std::vector<std::size_t>>
         places_;                        ///< [node][family], values from the start of the memory; none: no coefficients
