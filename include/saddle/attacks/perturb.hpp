@@ -85,7 +85,7 @@ void require_valid_run(std::string_view name, target_rule targets, std::size_t l
 /// Throws invalid_argument for a radius of an image that the attack's threat does not allow.
 template <class A>
 void require_valid_radii(const A& attack, const run_settings& settings) {
-    if constexpr (requires { attack.projection.epsilon; })
+    if constexpr (requires(A a) { a.projection.epsilon = 0.; })
         for (auto threat = attack.projection; const double e : settings.epsilons) {
             threat.epsilon = e;
             threat.validate("perturb: epsilons");
