@@ -81,6 +81,7 @@ struct fiber {
     std::vector<std::function<void()>> copies;               ///< asynchronous copies not yet committed
     std::vector<std::vector<std::function<void()>>> groups;  ///< committed ones
     std::vector<std::function<void()>> products;             ///< asynchronous products not yet committed
+    std::vector<std::shared_ptr<void>> kept;                 ///< what products read that other threads made, until the block ends
     std::vector<std::vector<std::function<void()>>> product_groups;
     bool fenced = false;          ///< registers may be read by products: a fence since the last wait for some
     std::function<bool()> event;  ///< what it waits for
@@ -300,6 +301,7 @@ private:
             f.copies.clear();
             f.groups.clear();
             f.products.clear();
+            f.kept.clear();
             f.product_groups.clear();
             f.fenced = false;
         }

@@ -185,21 +185,24 @@ inline void multiply_warpgroup(float (&d)[Count], const std::uint32_t (&a)[4], s
     struct operands {
         const std::uint32_t* a;
         std::uint64_t b;
-        std::shared_ptr<detail::held_operand>* held;
+        detail::held_operand* held;
     };
     const int thread = static_cast<int>(machine.current().number % 128);
-    std::shared_ptr<detail::held_operand> held;
-    if (thread % 32 == 0) held = std::make_shared<detail::held_operand>();
-    const auto all = machine.offer(operands{a, b, &held}, "wgmma");
+    detail::held_operand* held = nullptr;
+    if (thread % 32 == 0) {
+        auto made = std::make_shared<detail::held_operand>();
+        held = made.get();
+        machine.current().kept.push_back(std::move(made));
+    }
+    const auto all = machine.offer(operands{a, b, held}, "wgmma");
     {
         const cuda_emulator::unseen internals;
-        held = *all[0].held;
+        held = all[0].held;
         for (std::size_t l = 0; l < 32; ++l) {
             if (all[l].b != b) throw cuda_emulator::kernel_error("wgmma: lanes with different descriptors");
             held->at[l] = all[l].a;
         }
     }
-    machine.wait(cuda_emulator::wait_for::warp, "wgmma");  // the first lane's pointer may go
     machine.current().products.push_back([&d, held, b, thread] {
         const auto row = static_cast<std::size_t>(thread % 32 / 4 * 4);
         detail::add_products<8>(
