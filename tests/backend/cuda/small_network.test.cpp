@@ -75,7 +75,7 @@ struct bench {
                      none_drawn, 4, static_cast<int>(lanes), false);
         for (std::size_t l = 0; l < lanes; ++l) s.goal[l] = 1;
         const cuda::judgement<cross_entropy> verdict{
-            {}, rules, s, none_drawn, 4, static_cast<int>(lanes), static_cast<int>(lanes), false, true, 0, nullptr};
+            {}, rules, s, none_drawn, 4, static_cast<int>(lanes), static_cast<int>(lanes), false, true, true, 0, nullptr};
         if (small) {
             auto net = cuda::small_network<Precision>::of(machine);
             REQUIRE(net.has_value());

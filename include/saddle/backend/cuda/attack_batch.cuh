@@ -17,15 +17,15 @@ struct captured_key {
     attack_profile profile{};
     std::uint64_t seed = 0;
     std::uint32_t epoch = 0;
-    bool judges_last = true, looks_at_clean = false, traced = false;
+    bool judges_last = true, looks_at_clean = false, traced = false, larger_epsilons = false;
     Loss loss{};
 
     [[nodiscard]] bool same_as(const captured_key& o) const {
         static_assert(std::is_trivially_copyable_v<Loss>, "saddle: a loss is copied to the device byte by byte");
         const auto all = [](const captured_key& k) {
             return std::tuple(k.lanes, k.valid, k.steps, k.largest, k.rules.targets, k.rules.keep, k.rules.early_stop,
-                              k.rules.starts_at_clean, k.rules.project_start, k.rules.judges_all, k.momentum, k.rho, k.profile,
-                              k.seed, k.epoch, k.judges_last, k.looks_at_clean, k.traced);
+                              k.rules.starts_at_clean, k.rules.project_start, k.rules.judges_all, k.rules.aims, k.momentum, k.rho,
+                              k.profile, k.seed, k.epoch, k.judges_last, k.looks_at_clean, k.traced, k.larger_epsilons);
         };
         return all(*this) == all(o) && std::memcmp(&loss, &o.loss, sizeof(Loss)) == 0;
     }
@@ -99,10 +99,12 @@ protected:
         k.rules = judge_rules{.targets = attack.targets,
                               .keep = attack.keep,
                               .early_stop = attack.early_stop,
+                              .aims = attack.targeted(),
                               .steps = static_cast<std::uint32_t>(attack.steps)};
         if constexpr (requires { attack.momentum; }) k.momentum = attack.momentum;
         if constexpr (requires { attack.rho; }) k.rho = attack.rho;
         if constexpr (requires { attack.profile; }) k.profile = attack.profile;
+        if constexpr (requires { attack.larger_epsilons; }) k.larger_epsilons = attack.larger_epsilons;
         if constexpr (requires { attack.projection.largest; }) k.largest = attack.projection.largest;
         k.traced = traced;
         k.loss = attack.loss;
@@ -132,6 +134,7 @@ protected:
                                       static_cast<int>(key_.valid),
                                       clean,
                                       iterate,
+                                      goes_on,
                                       static_cast<std::uint32_t>(step),
                                       state_.data()};
         if (const auto* const small = batch_.small()) {
@@ -185,7 +188,7 @@ protected:
         }
         return steps + 1;
     }
-    /// Brings the results to the host; trace columns from `reached` on repeat what the lane kept.
+    /// Brings the results to the host; trace columns from `reached` on, which no iterate had, repeat what the lane kept.
     void store(std::size_t first, std::size_t count, attack_result<float>& result, std::size_t reached) {
         const std::size_t lanes = place().lanes, elements = input_.size();
         launch_lanes_to_images(order(), images_.adversarial, count, elements, lanes, staging_);
@@ -209,7 +212,7 @@ protected:
             result.adversarial_predictions[i] = s.adversarial_prediction[l];
             result.loss[i] = s.loss[l];
             for (std::size_t c = 0; c < result.trace.columns; ++c) {
-                const bool repeats = c >= reached && s.done[l] != 0;
+                const bool repeats = c >= reached;
                 result.trace.loss[i * result.trace.columns + c] = repeats ? s.loss[l] : s.trace_loss[c * lanes + l];
                 result.trace.success[i * result.trace.columns + c] = repeats ? s.success[l] : s.trace_success[c * lanes + l];
             }

@@ -98,11 +98,11 @@ public:
             return run_engine<attack_engine<Precision, gradient_attack<Loss, Projection>>>(attack, x, y, settings, result);
         }
     }
-    /// The same for APGD on Linf.
-    template <class Loss>
-    bool run_whole(const apgd_attack<Loss, linf>& attack, const images& x, const labels& y, const run_settings& settings,
+    /// The same for APGD.
+    template <class Loss, class Projection>
+    bool run_whole(const apgd_attack<Loss, Projection>& attack, const images& x, const labels& y, const run_settings& settings,
                    attack_result<float>& result) const {
-        using engine = apgd_engine<Precision, Loss>;
+        using engine = apgd_engine<Precision, Loss, Projection>;
         return engine::takes(attack) && !settings.limited() && run_engine<engine>(attack, x, y, settings, result);
     }
 

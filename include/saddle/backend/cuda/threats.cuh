@@ -86,13 +86,7 @@ public:
     }
 
 private:
-    [[nodiscard]] launch_config grid(std::string_view operation) const {
-        return {.operation = operation,
-                .blocks = m_.lanes / lane_group::lanes,
-                .threads = lane_group::lanes,
-                .shared = lane_group::shared,
-                .threads_y = lane_group::parts};
-    }
+    [[nodiscard]] launch_config grid(std::string_view operation) const { return lane_group::over(m_.lanes, operation); }
 
     Projection projection_;
     batch_memory m_;

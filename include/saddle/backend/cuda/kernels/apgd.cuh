@@ -4,10 +4,10 @@
 #include "saddle/backend/cuda/kernels/lane_group.cuh"
 #include "saddle/projections/draws.hpp"
 
-/// APGD on Linf, step by step what attacks/apgd_runner.hpp does on the host.
+/// APGD, step by step what attacks/apgd_runner.hpp does on the host: what all norms share, and Linf.
 namespace saddle::cuda {
 
-/// What the schedule reads of the attack.
+/// What the schedule reads of the attack, and the stage.
 struct apgd_constants {
     struct window_lengths {
         std::size_t first, less, least;
@@ -15,15 +15,53 @@ struct apgd_constants {
     window_lengths lengths;
     double rho;
     attack_profile profile;
+    bool larger_epsilons;
+    double multiple;    ///< of epsilon, of the stage's radius
+    std::size_t steps;  ///< of the stage
     [[nodiscard]] SADDLE_HOST_DEVICE window_lengths windows() const { return lengths; }
 };
 
 /// What a lane remembers between steps, besides its images; what it does in this one.
+template <bool Momentum>
 struct apgd_lane {
-    apgd_schedule<true, float> schedule;
-    float best_loss;
+    apgd_schedule<Momentum, float> schedule;
+    float best_loss;             ///< of its stage
     std::uint8_t better, jumps;  ///< its iterate is the best so far; it goes back to the best one
+
+    [[nodiscard]] __device__ bool improves(std::uint32_t step, float loss) const { return step == 0 || loss > best_loss; }
+    /// Decides on the iterate in hand; `changed` elements of the best one differ from the image's `elements`.
+    __device__ void advance(const apgd_constants& c, std::uint32_t step, float loss, double epsilon, double elements,
+                            double changed) {
+        better = improves(step, loss);
+        jumps = 0;
+        if (better) best_loss = loss;
+        if (step == 0)
+            schedule.begin(c, loss, epsilon, elements, c.larger_epsilons ? changed : elements, c.steps);
+        else
+            jumps = schedule.check(c, loss, best_loss, epsilon, elements, [&] { return changed; });
+    }
 };
+
+/// Whether class a comes before class b: the larger logit first, of equals the lower class, NaN last.
+[[nodiscard]] __device__ inline bool ranks_before(float za, int a, float zb, int b) {
+    if (za > zb || zb > za) return za > zb;
+    return za == zb || (za != za && zb != zb) ? a < b : za == za;
+}
+
+/// Each lane's goal becomes the next wrong class in the order of its clean logits [classes][lanes]; from the start where `first`.
+template <class = void>
+__global__ void aim_at_next(lane_state s, const float* clean, int classes, int lanes, bool first) {
+    const int l = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+    if (l >= lanes) return;
+    const auto logit = [&](int k) { return clean[static_cast<std::size_t>(k) * lanes + l]; };
+    const int before = first ? -1 : static_cast<int>(s.goal[l]);
+    int next = -1;
+    for (int k = 0; k < classes; ++k) {
+        if (k == s.label[l] || (before >= 0 && !ranks_before(logit(before), before, logit(k), k))) continue;
+        if (next < 0 || ranks_before(logit(k), k, logit(next), next)) next = k;
+    }
+    if (next >= 0) s.goal[l] = static_cast<float>(next);
+}
 
 /// Lanes whose result is a success are over: they are not attacked again.
 template <class = void>
@@ -34,21 +72,13 @@ __global__ void end_successes(lane_state s, int lanes) {
 
 /// The schedule's decisions on the iterates just judged, one thread a lane; s.step_size is that of the step to come.
 template <class = void>
-__global__ void advance_apgd(apgd_constants c, lane_state s, apgd_lane* at, int lanes, std::uint32_t step, std::uint32_t steps,
+__global__ void advance_apgd(apgd_constants c, lane_state s, apgd_lane<true>* at, int lanes, std::uint32_t step,
                              double elements) {
     const int l = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
     if (l >= lanes) return;
-    apgd_lane& lane = at[l];
-    lane.better = lane.jumps = 0;
     if (!s.moves[l]) return;
-    const float loss = s.objective[l];
-    lane.better = step == 0 || loss > lane.best_loss;
-    if (lane.better) lane.best_loss = loss;
-    if (step == 0)
-        lane.schedule.begin(c, loss, s.epsilon[l], elements, elements, steps);
-    else
-        lane.jumps = lane.schedule.check(c, loss, lane.best_loss, s.epsilon[l], elements, [] { return 0.; });
-    s.step_size[l] = lane.schedule.step_size;
+    at[l].advance(c, step, s.objective[l], s.epsilon[l], elements, elements);
+    s.step_size[l] = at[l].schedule.step_size;
 }
 
 /// One step of the lanes that move: what is best is kept or returned to, then sign, step and projection, and the momentum of the
@@ -57,7 +87,7 @@ struct apgd_move {
     float *z, *gradient, *old, *best, *best_gradient;
     const float *x, *lo, *hi;
     lane_state state;
-    const apgd_lane* at;
+    const apgd_lane<true>* at;
     int lanes;
     bool first;
 
@@ -70,7 +100,7 @@ struct apgd_move {
         for (int i = 0; i < 4; ++i) {
             if (!state.moves[lane + i]) continue;
             const std::size_t e = offset + static_cast<std::size_t>(i);
-            const apgd_lane& here = at[lane + i];
+            const apgd_lane<true>& here = at[lane + i];
             float from = z[e], slope = gradient[e];
             if (here.better) {
                 best[e] = from;
@@ -92,7 +122,8 @@ struct apgd_move {
 
 /// v = x + epsilon · u / max|u|, u uniform in [-1,1]^n. Blocks as lane_group.
 template <class = void>
-__global__ void start_apgd(lane_state s, random_stream draws, const float* x, float* v, std::size_t elements, int lanes) {
+__global__ void __launch_bounds__(lane_group::threads)
+    start_apgd(lane_state s, random_stream draws, const float* x, float* v, std::size_t elements, int lanes) {
     const lane_group g(elements);
     const auto lane = blockIdx.x * std::size_t{lane_group::lanes} + static_cast<std::size_t>(g.lane);
     const std::uint64_t id = s.id[lane];

@@ -166,32 +166,33 @@ __device__ bool move_unit(const lane_group& g, float* gradient, const float* z, 
     return facts.finite;
 }
 
+/// The k-th largest of the lane's weights >= 0, whose largest is `peak`; k in [1, elements]. By bisection over the bit patterns.
+template <class Weight>
+__device__ float kth_largest(const lane_group& g, float peak, double k, const Weight& weight) {
+    std::uint32_t low = 0, high = std::bit_cast<std::uint32_t>(peak) + 1;  // at least k elements reach `low`, fewer reach `high`
+    if (!(k > 1)) low = high - 1;
+    while (lane_group::any_in_block(high - low > 1)) {
+        const std::uint32_t middle = low + (high - low) / 2;
+        const float limit = std::bit_cast<float>(middle);
+        const double reached = g.count([&](std::size_t e) { return weight(e) >= limit; });
+        if (high - low <= 1) continue;
+        (reached >= k ? low : high) = middle;
+    }
+    return std::bit_cast<float>(low);
+}
+
 /// gradient <- z + size/k · sign(slope) on the k elements of the largest slope that can move; of equals the first.
 template <class = void>
 __device__ bool move_largest(const lane_group& g, float* gradient, const float* z, std::size_t stride, float size,
                              std::size_t k) {
     const gradient_facts facts(g, gradient, stride);
     const auto weight = [&](std::size_t e) { return saddle::detail::movable(z[e * stride], gradient[e * stride]); };
-    const auto count = [&](auto&& wanted) {
-        double mine = 0;
-        for (std::size_t e = g.first; e < g.last; ++e) mine += wanted(weight(e)) ? 1 : 0;
-        return mine;
-    };
     float most = 0;
     for (std::size_t e = g.first; e < g.last; ++e) most = larger(most, weight(e));
-    const float peak = g.largest(most);
-    std::uint32_t low = 0, high = std::bit_cast<std::uint32_t>(peak) + 1;  // at least k elements reach `low`, fewer reach `high`
-    if (k == 1) low = high - 1;
-    while (lane_group::any_in_block(high - low > 1)) {
-        const std::uint32_t middle = low + (high - low) / 2;
-        const float limit = std::bit_cast<float>(middle);
-        const double reached = g.sum(count([&](float w) { return w >= limit; }));
-        if (high - low <= 1) continue;
-        (reached >= static_cast<double>(k) ? low : high) = middle;
-    }
-    const float limit = std::bit_cast<float>(low), share = size / static_cast<float>(k);
-    const double above = g.sum(count([&](float w) { return w > limit; }));
-    double ties = static_cast<double>(k) - above - g.sum_before(count([&](float w) { return w == limit; }));
+    const float limit = kth_largest(g, g.largest(most), static_cast<double>(k), weight);
+    const float share = size / static_cast<float>(k);
+    const double above = g.count([&](std::size_t e) { return weight(e) > limit; });
+    double ties = static_cast<double>(k) - above - g.sum_before(g.mine([&](std::size_t e) { return weight(e) == limit; }));
     for (std::size_t e = g.first; e < g.last; ++e) {
         const float at = z[e * stride], slope = gradient[e * stride], w = weight(e);
         const bool tie = w == limit && ties > 0;
@@ -211,8 +212,8 @@ __device__ inline lane_images images_of(const lane_group& g, const float* x, flo
 
 /// One step along the gradient, which is overwritten, and the projection. `largest` is the l1 ball's; 0 stands for the l2 ball.
 template <bool L1>
-__global__ void ball_step(lane_state s, const float* x, float* gradient, float* z, std::size_t elements, std::size_t largest,
-                          int lanes) {
+__global__ void __launch_bounds__(lane_group::threads)
+    ball_step(lane_state s, const float* x, float* gradient, float* z, std::size_t elements, std::size_t largest, int lanes) {
     const lane_group g(elements);
     const int lane = static_cast<int>(blockIdx.x) * lane_group::lanes + g.lane;
     const auto m = images_of(g, x, gradient, z, elements, lanes);
@@ -229,7 +230,8 @@ __global__ void ball_step(lane_state s, const float* x, float* gradient, float* 
 }
 
 template <bool L1>
-__global__ void ball_project(lane_state s, const float* x, float* v, float* z, std::size_t elements, int lanes) {
+__global__ void __launch_bounds__(lane_group::threads)
+    ball_project(lane_state s, const float* x, float* v, float* z, std::size_t elements, int lanes) {
     const lane_group g(elements);
     const auto m = images_of(g, x, v, z, elements, lanes);
     const double epsilon = s.epsilon[static_cast<int>(blockIdx.x) * lane_group::lanes + g.lane];
@@ -241,7 +243,8 @@ __global__ void ball_project(lane_state s, const float* x, float* v, float* z, s
 
 /// v = x + a uniform draw from the ball, with the words that l2_ball and l1_ball use.
 template <bool L1>
-__global__ void ball_start(lane_state s, random_stream draws, const float* x, float* v, std::size_t elements, int lanes) {
+__global__ void __launch_bounds__(lane_group::threads)
+    ball_start(lane_state s, random_stream draws, const float* x, float* v, std::size_t elements, int lanes) {
     const lane_group g(elements);
     const int lane = static_cast<int>(blockIdx.x) * lane_group::lanes + g.lane;
     const auto m = images_of(g, x, v, v, elements, lanes);
@@ -273,8 +276,8 @@ __global__ void ball_start(lane_state s, random_stream draws, const float* x, fl
 /// velocity <- decay · velocity + gradient / ‖gradient‖1 (Dong et al. 2018, eq. 6), also as the next step's gradient. A zero
 /// gradient or one that is not finite adds nothing.
 template <class = void>
-__global__ void accumulate_velocity(lane_state s, float* gradient, float* velocity, std::size_t elements, float decay,
-                                    int lanes) {
+__global__ void __launch_bounds__(lane_group::threads)
+    accumulate_velocity(lane_state s, float* gradient, float* velocity, std::size_t elements, float decay, int lanes) {
     const lane_group g(elements);
     const int lane = static_cast<int>(blockIdx.x) * lane_group::lanes + g.lane;
     const gradient_facts facts(g, gradient + lane, static_cast<std::size_t>(lanes));

@@ -31,6 +31,7 @@ struct judge_rules {
     target_rule targets = target_rule::untargeted;
     keep_rule keep = keep_rule::last;
     bool early_stop = false, starts_at_clean = true, project_start = true, judges_all = false;
+    bool aims = false;  ///< the loss is that of a target, whatever counts as a success
     std::uint32_t steps = 1;
 };
 
@@ -83,7 +84,7 @@ struct judged_lane {
 };
 
 /// Loss, its derivative in the logits, and the verdict on the iterate: `clean` says that the iterate is the clean image, `step` counts
-/// from the start, `iterate` is false where only the clean image is looked at.
+/// from the start, `iterate` is false where it is no candidate for the result, `goes_on` true where a step along its gradient follows.
 template <class Loss>
 struct judgement {
     Loss loss;
@@ -91,7 +92,7 @@ struct judgement {
     lane_state s;
     random_stream target_draws;
     int classes, lanes, valid;
-    bool clean, iterate;
+    bool clean, iterate, goes_on;
     std::uint32_t step;
     float* state;                                     ///< of the loss, [rows][lanes]
     static constexpr bool apart = keeps_state<Loss>;  ///< logits and slopes must stand `lanes` apart, as the state does
@@ -103,7 +104,7 @@ struct judgement {
         bool moves = false;
         s.take[l] = 0;
         if (l < valid && s.done[l]) {
-            judged_lane{rules, s, l, 0, -1}.trace(step, lanes, true);
+            if (iterate) judged_lane{rules, s, l, 0, -1}.trace(step, lanes, true);
         } else if (l < valid) {
             ++s.forwards[l];
             if (clean) {
@@ -111,8 +112,7 @@ struct judgement {
                 s.goal[l] = static_cast<float>(s.target[l]);
                 if constexpr (keeps_state<Loss>) loss.template prepare<float>(logits, count, apart, state + l);
             }
-            const loss_input<float> in{logits,    count,      apart, s.goal + l, rules.targets != target_rule::untargeted,
-                                       state + l, s.truth + l};
+            const loss_input<float> in{logits, count, apart, s.goal + l, rules.aims, state + l, s.truth + l};
             const float objective = s.objective[l] = loss.template evaluate<float>(in, slopes);
             const auto top = find_top<float>(logits, count, apart);
             const judged_lane lane{rules, s, l, objective, top.valid ? static_cast<std::int32_t>(top.index) : -1};
@@ -120,10 +120,10 @@ struct judgement {
             if (iterate && !s.done[l]) {
                 s.take[l] = lane.note(step);
                 lane.trace(step, lanes, false);
-                moves = !s.done[l] && step < rules.steps;
             } else if (iterate) {
                 lane.trace(step, lanes, true);
             }
+            moves = goes_on && !s.done[l];
         }
         s.moves[l] = moves;
         if (moves) {
