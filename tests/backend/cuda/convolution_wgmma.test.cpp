@@ -32,15 +32,20 @@ void check_wgmma(const convolution_shape& s, std::size_t lanes) {
         [&](const std::vector<float>& raw) { return packed_for_wgmma<Precision>(s, raw); });
 }
 
-template <std::size_t Tile>
+template <class Precision, std::size_t Tile>
+void gradient_by_wgmma(const convolution_shape& s, std::size_t lanes, const typename Precision::storage* x,
+                       const typename Precision::storage* dy, float* gradient) {
+    const auto cut = gradient_cut::by_wgmma<Precision>(s, lanes, Tile);
+    tensor_maps maps;
+    std::vector<float> partial(cut.partial_size(s), std::numeric_limits<float>::quiet_NaN());
+    cuda::detail::launch_gradient_wgmma_tile<Precision, Tile>(nullptr, s, cut, x, dy, lanes, partial.data(), maps);
+    cuda::detail::launch_fold(nullptr, s, cut, partial.data(), gradient);
+}
+template <class Precision, std::size_t Tile>
 void check_gradient(const convolution_shape& s, std::size_t lanes) {
     INFO("tile " << Tile);
-    const auto cut = gradient_cut::by_wgmma(s, lanes, Tile);
-    check_weight_gradient<bf16>(s, lanes, [&](const auto* x, const auto* dy, float* gradient) {
-        tensor_maps maps;
-        std::vector<float> partial(cut.partial_size(s), std::numeric_limits<float>::quiet_NaN());
-        cuda::detail::launch_gradient_wgmma_tile<Tile>(nullptr, s, cut, x, dy, lanes, partial.data(), maps);
-        cuda::detail::launch_fold(nullptr, s, cut, partial.data(), gradient);
+    check_weight_gradient<Precision>(s, lanes, [&](const auto* x, const auto* dy, float* gradient) {
+        gradient_by_wgmma<Precision, Tile>(s, lanes, x, dy, gradient);
     });
 }
 
@@ -73,8 +78,8 @@ __global__ void sum_boxes(const __grid_constant__ CUtensorMap tensor, float* out
         for (unsigned i = 0; i < 2; ++i) {
             if (Mistake != mistake::no_wait_for_copy || i > 0) wait_for_phase(full, i);
             if (Mistake != mistake::no_fence) warpgroup_fence();
-            multiply_warpgroup<false>(sum, operand_descriptor(shared_offset(shared), 128, box),
-                                      operand_descriptor(shared_offset(shared) + ones_at, 128, box));
+            multiply_warpgroup<bfloat16, false>(sum, operand_descriptor(shared_offset(shared), 128, box),
+                                                operand_descriptor(shared_offset(shared) + ones_at, 128, box));
             warpgroup_commit();
             if (Mistake != mistake::no_wait_for_products) warpgroup_wait<0>();
             if (thread % 32 == 0) arrive(empty);
@@ -156,28 +161,53 @@ TEST_CASE("the threads of a warp read the source of TF32 products from different
     CHECK((channels.size() == 8 && *channels.begin() == 8 && *channels.rbegin() == 15));
 }
 
-TEST_CASE("every tile of the weight gradient by wgmma sums over pixels and lanes", "[cuda][wgmma]") {
-    check_gradient<0>(strided(33, 130).forward, 64);
-    check_gradient<1>(strided(161, 40).forward, 64);
-    check_gradient<2>(strided(100, 65).forward, 64);
-    check_gradient<3>(strided(40, 129).forward, 64);
-    check_gradient<4>(padded(40, 33).forward, 192);
-    check_gradient<4>(strided(65, 66).forward, 64);
-    check_gradient<4>(convolution_pair({3, 3, 1, 1}, {32, 6, 3}, {34, 6, 3}).forward, 64);  // two parts
-    check_gradient<2>(convolution_pair({1, 1, 1, 0}, {128, 1, 1}, {40, 1, 1}).forward, 1280);
+TEMPLATE_TEST_CASE("every tile of the weight gradient by wgmma sums over pixels and lanes", "[cuda][wgmma]", bf16, tf32) {
+    check_gradient<TestType, 0>(strided(33, 130).forward, 64);
+    check_gradient<TestType, 1>(strided(161, 40).forward, 64);
+    check_gradient<TestType, 2>(strided(100, 65).forward, 64);
+    check_gradient<TestType, 3>(strided(40, 129).forward, 64);
+    check_gradient<TestType, 4>(padded(40, 33).forward, 192);
+    check_gradient<TestType, 4>(strided(65, 66).forward, 64);
+    check_gradient<TestType, 4>(convolution_pair({3, 3, 1, 1}, {32, 6, 3}, {34, 6, 3}).forward, 64);  // several parts
+    check_gradient<TestType, 2>(convolution_pair({1, 1, 1, 0}, {128, 1, 1}, {40, 1, 1}).forward, 1280);
 }
 
-TEST_CASE("the cut of a weight gradient by wgmma depends on shapes alone and wastes little", "[cuda][wgmma]") {
-    CHECK(tuning::choose_wgmma_gradient_tile(512, 512) == 0);
-    CHECK(tuning::choose_wgmma_gradient_tile(160, 160) == 1);
-    CHECK(tuning::choose_wgmma_gradient_tile(128, 128) == 2);
-    CHECK(tuning::choose_wgmma_gradient_tile(128, 64) == 3);
-    CHECK(tuning::choose_wgmma_gradient_tile(64, 64) == 4);
-    const convolution_pair wide({3, 3, 1, 1}, {64, 32, 32}, {64, 32, 32});
-    const auto cut = gradient_cut::by_wgmma(wide.forward, 512);
+TEST_CASE("both operands of a weight gradient by wgmma in TF32 are rounded", "[cuda][wgmma]") {
+    const auto s = convolution_pair({1, 1, 1, 0}, {40, 1, 1}, {33, 1, 1}).forward;
+    constexpr std::size_t lanes = 64;
+    const float step = 0x1p-10f;  // from 1 to the next TF32 value
+    const auto sum_of = [&](float x, float dy) {
+        const std::vector<float> left(40 * lanes, x), right(33 * lanes, dy);
+        std::vector<float> gradient(40 * 33);
+        gradient_by_wgmma<tf32, 4>(s, lanes, left.data(), right.data(), gradient.data());
+        CHECK(std::set<float>(gradient.begin(), gradient.end()).size() == 1);
+        return gradient[0];
+    };
+    CHECK(sum_of(1 + .75f * step, 1) == lanes * (1 + step));
+    CHECK(sum_of(1 + .25f * step, 1) == lanes);
+    CHECK(sum_of(1, 1 - .4f * step) == lanes * (1 - .5f * step));
+    CHECK(sum_of(1, 1 - .2f * step) == lanes);
+}
+
+TEST_CASE("a weight gradient by wgmma in TF32 holds its bar even if copies cut the last bits off", "[cuda][wgmma]") {
+    cuda_emulator::copies_cut = true;
+    check_gradient<tf32, 3>(strided(40, 129).forward, 64);
+    check_gradient<tf32, 4>(padded(40, 33).forward, 192);
+    cuda_emulator::copies_cut = false;
+}
+
+TEMPLATE_TEST_CASE("the cut of a weight gradient by wgmma depends on shapes alone and wastes little", "[cuda][wgmma]", bf16,
+                   tf32) {
+    CHECK(tuning::choose_wgmma_gradient_tile<TestType>(512, 512) == 0);
+    CHECK(tuning::choose_wgmma_gradient_tile<TestType>(160, 160) == 1);
+    CHECK(tuning::choose_wgmma_gradient_tile<TestType>(128, 128) == 2);
+    CHECK(tuning::choose_wgmma_gradient_tile<TestType>(128, 64) == 3);
+    CHECK(tuning::choose_wgmma_gradient_tile<TestType>(64, 64) == 4);
+    const auto wide = convolution_pair({3, 3, 1, 1}, {64, 32, 32}, {64, 32, 32}).forward;
+    const auto cut = gradient_cut::by_wgmma<TestType>(wide, 512, wgmma_gradient_tile_of<TestType>(wide));
     CHECK((cut.tiles == 9 && cut.parts == 57));
-    CHECK(gradient_scratch<bf16>(wide.forward, 512, true) ==
-          std::max(cut.partial_size(wide.forward), gradient_scratch<bf16>(wide.forward, 512, false)));
+    CHECK(gradient_scratch<TestType>(wide, 512, true) ==
+          std::max(cut.partial_size(wide), gradient_scratch<TestType>(wide, 512, false)));
 }
 
 TEST_CASE("a tile is chosen that divides the lanes and wastes few columns", "[cuda][wgmma]") {
@@ -212,6 +242,15 @@ TEST_CASE("tensor maps are asked of the driver once for each address, shape and 
     maps.clear();
     CHECK(maps.of(values.data(), {64, 2, 64}, {64, 1, 64}).extent[0] == 64);
     CHECK((maps.size() == 1 && cuda_emulator::tensor_maps_made == before + 5));
+}
+
+TEST_CASE("tensor maps whose copies round are others than those whose copies do not", "[cuda][wgmma]") {
+    const std::vector<float> values(32 * 32);
+    tensor_maps maps;
+    const CUtensorMap* const plain = &maps.of(values.data(), {32, 1, 32}, {32, 1, 32});
+    const CUtensorMap* const rounding = &maps.of(values.data(), {32, 1, 32}, {32, 1, 32}, true);
+    CHECK((maps.size() == 2 && !plain->to_tf32 && rounding->to_tf32));
+    CHECK(&maps.of(values.data(), {32, 1, 32}, {32, 1, 32}) == plain);
 }
 
 TEST_CASE("a tensor map that the driver refuses is an error with its shape", "[cuda][wgmma]") {

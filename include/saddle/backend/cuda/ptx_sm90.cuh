@@ -98,15 +98,23 @@ __device__ inline void pin_registers(float (&d)[Count]) {
 /// d += a · b for b of COLUMNS columns, COUNT sums a thread; O0 to O4 are the numbers of the operands after the sums. The sums lie
 /// as accumulator_row and accumulator_column say. Begun here, done when warpgroup_wait says so.
 ///
-/// In bfloat16, a 64×16, b 16×COLUMNS: from shared memory, both by operand_descriptor or, with Rows, both by row_descriptor.
-/// In TF32, a 64×8, b 8×COLUMNS: a in registers as fragment_row and fragment_column say, rounded; b by row_descriptor.
+/// With T = bfloat16, a 64×16, b 16×COLUMNS: from shared memory, both by operand_descriptor or, with Rows, both by row_descriptor.
+/// In TF32, a 64×8, b 8×COLUMNS, of floats whose last 13 bits are not read: with T = float both by row_descriptor; or a in registers as
+/// fragment_row and fragment_column say.
 #define SADDLE_WARPGROUP_PRODUCTS(COLUMNS, COUNT, O0, O1, O2, O3, O4)                                                            \
-    template <bool Rows>                                                                                                         \
+    template <class T, bool Rows>                                                                                                \
     __device__ inline void multiply_warpgroup(float(&d)[COUNT], std::uint64_t a, std::uint64_t b) {                              \
-        asm volatile("wgmma.mma_async.sync.aligned.m64n" #COLUMNS "k16.f32.bf16.bf16 {" SADDLE_REGISTERS_##COUNT                 \
-                     "}, %" #O0 ", %" #O1 ", 1, 1, 1, %" #O2 ", %" #O2 ";"                                                       \
-                     : SADDLE_SUMS_##COUNT                                                                                       \
-                     : "l"(a), "l"(b), "n"(Rows ? 0 : 1));                                                                       \
+        static_assert(Rows || sizeof(T) == 2, "saddle: operands of 4 bytes have the axis that is summed over contiguous");       \
+        if constexpr (sizeof(T) == 4)                                                                                            \
+            asm volatile("wgmma.mma_async.sync.aligned.m64n" #COLUMNS "k8.f32.tf32.tf32 {" SADDLE_REGISTERS_##COUNT              \
+                         "}, %" #O0 ", %" #O1 ", 1, 1, 1;"                                                                       \
+                         : SADDLE_SUMS_##COUNT                                                                                   \
+                         : "l"(a), "l"(b));                                                                                      \
+        else                                                                                                                     \
+            asm volatile("wgmma.mma_async.sync.aligned.m64n" #COLUMNS "k16.f32.bf16.bf16 {" SADDLE_REGISTERS_##COUNT             \
+                         "}, %" #O0 ", %" #O1 ", 1, 1, 1, %" #O2 ", %" #O2 ";"                                                   \
+                         : SADDLE_SUMS_##COUNT                                                                                   \
+                         : "l"(a), "l"(b), "n"(Rows ? 0 : 1));                                                                   \
     }                                                                                                                            \
     __device__ inline void multiply_warpgroup(float(&d)[COUNT], const std::uint32_t(&a)[4], std::uint64_t b) {                   \
         asm volatile("wgmma.mma_async.sync.aligned.m64n" #COLUMNS "k8.f32.tf32.tf32 {" SADDLE_REGISTERS_##COUNT                  \

@@ -12,11 +12,15 @@
 namespace saddle::cuda {
 
 /// How copies address a dense tensor [z][y][x] by boxes whose rows are swizzled; extents and box from x to z, rows of the tensor a
-/// multiple of 16 bytes, of the box 128 or 64 bytes. Throws cuda_error when the driver has no such maps or refuses this one.
+/// multiple of 16 bytes, of the box 128 or 64 bytes. With `to_tf32` copies round floats to the nearest TF32 value. Throws cuda_error when
+/// the driver has no such maps or refuses this one.
 template <class T>
-[[nodiscard]] CUtensorMap make_tensor_map(const T* base, std::array<std::size_t, 3> extents, std::array<unsigned, 3> box) {
+[[nodiscard]] CUtensorMap make_tensor_map(const T* base, std::array<std::size_t, 3> extents, std::array<unsigned, 3> box,
+                                          bool to_tf32 = false) {
     static_assert(std::is_same_v<T, float> || std::is_same_v<T, bfloat16>);
-    constexpr auto type = std::is_same_v<T, float> ? CU_TENSOR_MAP_DATA_TYPE_FLOAT32 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
+    const auto type = std::is_same_v<T, bfloat16> ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+                      : to_tf32                   ? CU_TENSOR_MAP_DATA_TYPE_TFLOAT32
+                                                  : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
     static const auto encode = [] {
         void* found = nullptr;
         cudaDriverEntryPointQueryResult result{};
@@ -47,16 +51,18 @@ class tensor_maps {
 public:
     /// As make_tensor_map. The reference holds until clear().
     template <class T>
-    [[nodiscard]] const CUtensorMap& of(const T* base, std::array<std::size_t, 3> extents, std::array<unsigned, 3> box) {
-        const key k{base, extents, box};
+    [[nodiscard]] const CUtensorMap& of(const T* base, std::array<std::size_t, 3> extents, std::array<unsigned, 3> box,
+                                        bool to_tf32 = false) {
+        const key k{base, extents, box, to_tf32};
         const auto found = made_.find(k);
-        return found != made_.end() ? found->second : made_.emplace(k, make_tensor_map(base, extents, box)).first->second;
+        return found != made_.end() ? found->second
+                                    : made_.emplace(k, make_tensor_map(base, extents, box, to_tf32)).first->second;
     }
     void clear() { made_.clear(); }
     [[nodiscard]] std::size_t size() const { return made_.size(); }
 
 private:
-    using key = std::tuple<const void*, std::array<std::size_t, 3>, std::array<unsigned, 3>>;
+    using key = std::tuple<const void*, std::array<std::size_t, 3>, std::array<unsigned, 3>, bool>;
     std::map<key, CUtensorMap> made_;
 };
 

@@ -47,7 +47,7 @@ public:
     /// What stays on the device from step to step.
     [[nodiscard]] device_weights<Precision>& weights() { return weights_; }
 
-    /// As program.use_wgmma, weight gradients in bf16 too.
+    /// As program.use_wgmma, weight gradients too.
     void use_wgmma(bool on) {
         machine_.use_wgmma(on);
         weights_.pack_again();

@@ -85,8 +85,18 @@ TEST_CASE("operands lie and are described as CuTe's K-major layouts") {
     check_rows<64, bf16>();
     check_rows<160, bf16>();
     check_rows<256, bf16>();
+    check_rows<64, cute::tfloat32_t>();
     check_rows<128, cute::tfloat32_t>();
     check_rows<160, cute::tfloat32_t>();
+    check_rows<256, cute::tfloat32_t>();
+}
+
+TEST_CASE("TF32 products from shared memory read 64 rows and all columns of 8 values each, K-major, and leave sums as others") {
+    using traits = cute::MMA_Traits<gmma::MMA_64x256x8_F32TF32TF32_SS_TN<>>;
+    CHECK(std::is_same_v<traits::FrgTypeA, gmma::smem_desc<gmma::Major::K>>);
+    CHECK(std::is_same_v<traits::FrgTypeB, gmma::smem_desc<gmma::Major::K>>);
+    CHECK(std::is_same_v<traits::Shape_MNK, cute::Shape<cute::_64, cute::_256, cute::_8>>);
+    CHECK(std::is_same_v<traits::CLayout, gmma::CLayout_64xN<256>>);
 }
 
 TEST_CASE("TF32 operands in registers lie as CuTe's") {

@@ -127,9 +127,20 @@ void check_bits_by_wgmma() {
 
 TEST_CASE("convolutions and weight gradients by wgmma on the device agree with the reference", "[wgmma]") {
     check_wgmma<arithmetic::bf16_wgmma>();
-}
-TEST_CASE("convolutions by wgmma in TF32 on the device agree with the reference", "[wgmma]") {
     check_wgmma<arithmetic::tf32_wgmma>();
+}
+TEST_CASE("the copies of a weight gradient by wgmma in TF32 round", "[wgmma]") {
+    const model<conv2d<32, 1, no_bias>, shape<32, 1, 1>, backend::cpu> m(1);
+    constexpr float value = .5f + .75f * 0x1p-11f, nearest = .5f + 0x1p-11f;  // cut: .5
+    images x(64, {32, 1, 1});
+    std::fill(x.values().begin(), x.values().end(), value);
+    worker_pool pool(1);
+    device::backend<arithmetic::tf32_wgmma>::trainer_program<float> trainer(m.structure(), pool);
+    std::vector<float> gradient(m.parameters().size()), buffers;
+    trainer.differentiate(
+        m.parameters(), buffers, x, std::vector<std::uint64_t>(64), training_settings{},
+        [&](const float*, std::size_t, std::size_t, float* dz) { std::fill_n(dz, 32 * 64, value); }, gradient);
+    for (const float g : gradient) CHECK(g == Approx(64 * nearest * nearest).epsilon(2e-4));
 }
 TEST_CASE("every run by wgmma gives the same bits, and an image's result does not depend on its batch", "[wgmma]") {
     check_bits_by_wgmma<arithmetic::bf16_wgmma>();

@@ -40,8 +40,8 @@ struct warpgroup_multiply<bf16, Tile> : warpgroup_sums<Tile> {
         base::open();
 #pragma unroll
         for (unsigned k = 0; k < Tile::depth; k += 16)
-            multiply_warpgroup<false>(base::sum, operand_descriptor(left + k * 128, 128, box_bytes),
-                                      operand_descriptor(right + k * row_bytes, row_bytes, weight_box_bytes));
+            multiply_warpgroup<bfloat16, false>(base::sum, operand_descriptor(left + k * 128, 128, box_bytes),
+                                                operand_descriptor(right + k * row_bytes, row_bytes, weight_box_bytes));
     }
 };
 

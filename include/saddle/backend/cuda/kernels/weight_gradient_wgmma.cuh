@@ -1,6 +1,7 @@
 #pragma once
 #include "saddle/backend/cuda/kernels/convolution.cuh"
 #include "saddle/backend/cuda/kernels/warpgroup.cuh"
+#include "saddle/backend/cuda/precision.cuh"
 
 namespace saddle::cuda {
 
@@ -30,22 +31,24 @@ struct gradient_steps {
     [[nodiscard]] __device__ int lane() const { return step % chunks * Depth; }
 };
 
-/// weight_gradient in bfloat16 by warpgroup products: the same partial sums [part][O][taps · I], of another number of parts. A tile's
-/// columns are channels of one tap. `left` maps dy [O][pixels][lanes] in boxes of 64 lanes × Tile::rows channels, `right` x
-/// [I][pixels][lanes] in boxes of 64 lanes × Tile::columns channels, so that both operands have the axis that is summed over as their
-/// contiguous one; channels past the last arrive as zeros. Block x: row tile · tap · column tiles; block y: part. lanes is a multiple of
-/// 64.
-template <class Tile>
+/// weight_gradient by warpgroup products, in bfloat16 or TF32: the same partial sums [part][O][taps · I], of another number of parts. A
+/// tile's columns are channels of one tap. `left` maps dy [O][pixels][lanes] in boxes of Tile::depth lanes × Tile::rows channels, `right`
+/// x [I][pixels][lanes] in boxes of Tile::depth lanes × Tile::columns channels, so that both operands have the axis that is summed over
+/// as their contiguous one, as those of 4 bytes must; channels past the last arrive as zeros. In TF32 both are rounded by the copies
+/// (make_tensor_map's to_tf32): the products would cut their last bits off. Block x: row tile · tap · column tiles; block y: part.
+/// lanes is a multiple of 64.
+template <class Precision, class Tile>
 __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
     weight_gradient_wgmma(const __grid_constant__ CUtensorMap left, const __grid_constant__ CUtensorMap right,
                           convolution_shape s, int lanes, int parts, float* partial) {
 #if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
     __trap();
 #else
-    using memory = wgmma_memory<bfloat16, Tile>;
-    static_assert(Tile::depth == 64, "saddle: rows of 128 bytes");
+    using T = typename Precision::storage;
+    using memory = wgmma_memory<T, Tile>;
+    static_assert(Tile::depth * sizeof(T) == 128, "saddle: rows of 128 bytes");
     unsigned char* const shared = shared_memory<unsigned char>();
-    const copy_ring<bfloat16, Tile> ring(shared);
+    const copy_ring<T, Tile> ring(shared);
     const int thread = static_cast<int>(threadIdx.x);
 
     const int column_tiles = (s.inputs + Tile::columns - 1) / Tile::columns;
@@ -68,7 +71,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
             product.open();
 #pragma unroll
             for (unsigned k = 0; k < 128; k += 32)
-                multiply_warpgroup<true>(product.sum, row_descriptor(a + group + k), row_descriptor(b + k));
+                multiply_warpgroup<T, true>(product.sum, row_descriptor(a + group + k), row_descriptor(b + k));
             warpgroup_commit();
             warpgroup_wait<1>();
             if (step > 0) ring.leave(step - 1);

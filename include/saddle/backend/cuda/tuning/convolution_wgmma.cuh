@@ -26,20 +26,21 @@ inline constexpr std::array<rated_wgmma_tile, 5> wgmma_tiles<bf16>{{{128, 256, 6
 template <>
 inline constexpr std::array<rated_wgmma_tile, 4> wgmma_tiles<tf32>{
     {{128, 160, 32, 6, 1, 1.}, {128, 128, 32, 6, 1, .95}, {128, 64, 32, 4, 2, .65}, {64, 64, 32, 3, 4, .5}}};
-/// Those of weight_gradient_wgmma: output channels × input channels.
-inline constexpr std::array<rated_wgmma_tile, 5> wgmma_gradient_tiles{{{128, 256, 64, 4, 1, 1.},
-                                                                       {128, 160, 64, 6, 1, .95},
-                                                                       {128, 128, 64, 3, 2, .85},
-                                                                       {128, 64, 64, 3, 3, .6},
-                                                                       {64, 64, 64, 3, 4, .45}}};
+/// Those of weight_gradient_wgmma: output channels × input channels, a step being 128 bytes of lanes.
+template <class Precision, int Depth = 128 / sizeof(typename Precision::storage)>
+inline constexpr std::array<rated_wgmma_tile, 5> wgmma_gradient_tiles{{{128, 256, Depth, 4, 1, 1.},
+                                                                       {128, 160, Depth, 6, 1, .95},
+                                                                       {128, 128, Depth, 3, 2, .85},
+                                                                       {128, 64, Depth, 3, 3, .6},
+                                                                       {64, 64, Depth, 3, 4, .45}}};
 template <class Precision, std::size_t I>
 using wgmma_tile_at =
     wgmma_tile<wgmma_tiles<Precision>[I].rows, wgmma_tiles<Precision>[I].columns, wgmma_tiles<Precision>[I].depth,
                wgmma_tiles<Precision>[I].stages, wgmma_tiles<Precision>[I].blocks>;
-template <std::size_t I>
-using wgmma_gradient_tile_at =
-    wgmma_tile<wgmma_gradient_tiles[I].rows, wgmma_gradient_tiles[I].columns, wgmma_gradient_tiles[I].depth,
-               wgmma_gradient_tiles[I].stages, wgmma_gradient_tiles[I].blocks>;
+template <class Precision, std::size_t I>
+using wgmma_gradient_tile_at = wgmma_tile<wgmma_gradient_tiles<Precision>[I].rows, wgmma_gradient_tiles<Precision>[I].columns,
+                                          wgmma_gradient_tiles<Precision>[I].depth, wgmma_gradient_tiles<Precision>[I].stages,
+                                          wgmma_gradient_tiles<Precision>[I].blocks>;
 
 /// Whether a layer is for implicit_gemm_wgmma and weight_gradient_wgmma: by its shape alone, since bits may differ from those of the
 /// kernels by mma.sync.
@@ -53,11 +54,12 @@ template <class Precision>
 }
 
 /// The tile whose blocks have the least to do in all: by the layer's shape alone, since the number of parts depends on it.
+template <class Precision>
 [[nodiscard]] constexpr std::size_t choose_wgmma_gradient_tile(std::size_t outputs, std::size_t inputs) {
     std::size_t best = 0;
     double least = -1;
-    for (std::size_t i = 0; i < wgmma_gradient_tiles.size(); ++i) {
-        const auto& t = wgmma_gradient_tiles[i];
+    for (std::size_t i = 0; i < wgmma_gradient_tiles<Precision>.size(); ++i) {
+        const auto& t = wgmma_gradient_tiles<Precision>[i];
         const auto rows = static_cast<std::size_t>(t.rows), columns = static_cast<std::size_t>(t.columns);
         const double work =
             static_cast<double>((outputs + rows - 1) / rows * rows * ((inputs + columns - 1) / columns * columns)) / t.rate;

@@ -87,6 +87,7 @@ inline void copy_box_async(void* shared, const CUtensorMap* tensor, int x, int y
                     }
                     std::uint32_t value = 0;
                     if (inside) std::memcpy(&value, from, map.each);
+                    if (map.to_tf32) value = cuda_emulator::copied_as_tf32(value);
                     std::memcpy(cuda_emulator::shared_memory + swizzled(offset, map.swizzle), &value, map.each);
                 }
         auto s = detail::barrier_state::of(b);
@@ -155,8 +156,9 @@ struct held_operand {
 
 }  // namespace detail
 
-template <bool Rows, int Count>
+template <class T, bool Rows, int Count>
 inline void multiply_warpgroup(float (&d)[Count], std::uint64_t a, std::uint64_t b) {
+    static_assert(Rows || sizeof(T) == 2, "saddle: operands of 4 bytes have the axis that is summed over contiguous");
     detail::require_fence();
     auto& machine = cuda_emulator::machine::instance();
     struct operands {
@@ -164,15 +166,16 @@ inline void multiply_warpgroup(float (&d)[Count], std::uint64_t a, std::uint64_t
     };
     for (const auto& other : machine.offer(operands{a, b}, "wgmma"))
         if (other.a != a || other.b != b) throw cuda_emulator::kernel_error("wgmma: lanes with different descriptors");
+    constexpr unsigned each = sizeof(T);
     const int thread = static_cast<int>(machine.current().number % 128);
     machine.current().products.push_back([&d, a, b, thread] {
         const auto value = [](std::uint64_t descriptor, unsigned row, unsigned k) {
-            const unsigned at = Rows ? row_address(descriptor, row, 2 * k) : operand_address(descriptor, row, k);
-            bfloat16 v;
-            std::memcpy(&v, cuda_emulator::shared_memory + at, 2);
-            return static_cast<float>(v);
+            const unsigned at = Rows ? row_address(descriptor, row, each * k) : operand_address(descriptor, row, k);
+            std::uint32_t bits = 0;
+            std::memcpy(reinterpret_cast<unsigned char*>(&bits) + 4 - each, cuda_emulator::shared_memory + at, each);
+            return std::bit_cast<float>(each == 4 ? bits & 0xffffe000u : bits);
         };
-        detail::add_products<16>(
+        detail::add_products<32 / each>(
             d, thread,
             [&](int half, unsigned k) { return value(a, static_cast<unsigned>(accumulator_row(thread, 2 * half)), k); },
             [&](unsigned column, unsigned k) { return value(b, column, k); });
