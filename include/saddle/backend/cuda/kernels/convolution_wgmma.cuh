@@ -90,9 +90,28 @@ struct warpgroup_multiply<tf32, Tile> : warpgroup_sums<Tile> {
     }
 };
 
+/// Goes through the steps of a convolution's sum at one pixel: Depth input channels each, of one tap inside the image after another.
+template <int Depth>
+struct tap_steps {
+    const convolution_shape& s;
+    int y, x, tap = -1, channel = 0, source = -1;
+
+    __device__ tap_steps(const convolution_shape& shape, int pixel)
+        : s(shape), y(pixel / shape.width), x(pixel % shape.width), channel(shape.inputs) {}
+    /// On to the next step, from channel `channel` on of pixel `source`; false after the last.
+    __device__ bool next() {
+        channel += Depth;
+        if (channel < s.inputs) return true;
+        channel = 0;
+        while (++tap < s.taps())
+            if ((source = s.pixel_of(y, x, tap)) >= 0) return true;
+        return false;
+    }
+};
+
 /// implicit_gemm by warpgroup products, in bfloat16 or TF32: the same tensors, tiles, order of blocks and epilogue. `source` maps
-/// [inputs][pixels][lanes], `weights` what weight_extents says. Channels past the last arrive as zeros. The last warp starts the copies
-/// of a step when every warp is done with the step that last used its place; each warpgroup multiplies 64 lanes with all columns.
+/// [inputs][pixels][lanes], `weights` what weight_extents says. Channels past the last arrive as zeros. Each warpgroup multiplies 64 lanes
+/// with all columns.
 template <class Precision, class Tile, class Out>
 __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
     implicit_gemm_wgmma(const __grid_constant__ CUtensorMap source, const __grid_constant__ CUtensorMap weights,
@@ -102,50 +121,23 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
 #else
     using multiply = warpgroup_multiply<Precision, Tile>;
     using memory = typename multiply::memory;
-    unsigned char* const shared = shared_memory<unsigned char>();
-    const copy_ring<typename Precision::storage, Tile> ring(shared);
-    const int thread = static_cast<int>(threadIdx.x);
+    const copy_ring<typename Precision::storage, Tile> ring;
 
     const int channel_tiles = (s.outputs + Tile::columns - 1) / Tile::columns, lane_tiles = lanes / Tile::rows;
     const int first_channel = static_cast<int>(blockIdx.x) % channel_tiles * Tile::columns;
     const int first_lane = static_cast<int>(blockIdx.x) / channel_tiles % lane_tiles * Tile::rows;
     const int pixel = static_cast<int>(blockIdx.x) / channel_tiles / lane_tiles;
-    const int y = pixel / s.width, x = pixel % s.width;
 
-    multiply product;
-    if (thread == Tile::consumers) {
-        int step = 0;
-        for (int tap = 0; tap < s.taps(); ++tap) {
-            const int at = s.pixel_of(y, x, tap);
-            if (at < 0) continue;
-            for (int channel = 0; channel < s.inputs; channel += Tile::depth, ++step) {
-                unsigned char* const to = shared + ring.fill(step);
-                for (unsigned i = 0; i < Tile::rows / multiply::box; ++i)
-                    copy_box_async(to + i * multiply::box_bytes, &source, first_lane + static_cast<int>(i * multiply::box), at,
-                                   channel, ring.arrivals(step));
-                multiply::copy_weights(to + memory::left_bytes, &weights, first_channel, channel, tap, ring.arrivals(step));
-            }
-        }
-    } else if (thread < Tile::consumers) {
-        int inside = 0;
-        for (int t = 0; t < s.taps(); ++t) inside += s.pixel_of(y, x, t) >= 0;
-        const int chunks = (s.inputs + Tile::depth - 1) / Tile::depth, steps = inside * chunks;
-        for (int step = 0; step < steps; ++step) {
-            product.begin(shared + ring.take(step));
-            warpgroup_commit();
-            warpgroup_wait<multiply::pending>();
-            if (step >= multiply::pending) ring.leave(step - multiply::pending);
-        }
-        product.close();
-    }
-    __syncwarp();
-    __syncthreads();
-
-    float* const sums = shared_memory<float>();
-    if (thread < Tile::consumers) product.store(sums, memory::sum_stride);
-    __syncthreads();
+    using steps = tap_steps<Tile::depth>;
+    const auto copy = [&](const steps& at, unsigned char* to, arrival_barrier* arrivals) {
+        for (unsigned i = 0; i < Tile::rows / multiply::box; ++i)
+            copy_box_async(to + i * multiply::box_bytes, &source, first_lane + static_cast<int>(i * multiply::box), at.source,
+                           at.channel, arrivals);
+        multiply::copy_weights(to + memory::left_bytes, &weights, first_channel, at.channel, at.tap, arrivals);
+    };
+    const float* const sums = sum_steps<multiply>(ring, steps(s, pixel), copy);
     const std::size_t pixels = static_cast<std::size_t>(s.height) * s.width;
-    for (int i = thread; i < Tile::columns * Tile::rows / 4; i += Tile::threads) {
+    for (int i = static_cast<int>(threadIdx.x); i < Tile::columns * Tile::rows / 4; i += Tile::threads) {
         const int column = i / (Tile::rows / 4), lane = i % (Tile::rows / 4) * 4, to = first_channel + column;
         if (to >= s.outputs) continue;
         finish.finish((to * pixels + pixel) * lanes + first_lane + lane, to,

@@ -34,11 +34,13 @@ struct wgmma_memory {
 template <class T, class Tile>
 struct copy_ring {
     using memory = wgmma_memory<T, Tile>;
+    unsigned char* places;
     arrival_barrier *full, *empty;
 
-    /// Made by all threads of a block together.
-    __device__ explicit copy_ring(unsigned char* shared)
-        : full(reinterpret_cast<arrival_barrier*>(shared + memory::barriers_at)), empty(full + Tile::stages) {
+    /// Made by all threads of a block together, at the begin of its shared memory.
+    __device__ copy_ring()
+        : places(shared_memory<unsigned char>()), full(reinterpret_cast<arrival_barrier*>(places + memory::barriers_at)),
+          empty(full + Tile::stages) {
         if (threadIdx.x == 0) {
             for (int i = 0; i < Tile::stages; ++i) {
                 make_barrier(full + i, 1);
@@ -48,19 +50,19 @@ struct copy_ring {
         }
         __syncthreads();
     }
-    /// The bytes from the ring's begin to a step's place, once all warps are done with the step that had it before. From here on
-    /// stage_bytes of copies must come to arrivals(step).
-    __device__ unsigned fill(int step) const {
+    /// A step's place, once all warps are done with the step that had it before. From here on stage_bytes of copies must come to
+    /// arrivals(step).
+    __device__ unsigned char* fill(int step) const {
         const int slot = step % Tile::stages;
         if (step >= Tile::stages) wait_for_phase(empty + slot, (step / Tile::stages - 1) & 1);
         arrive_and_expect(full + slot, memory::stage_bytes);
-        return static_cast<unsigned>(slot) * memory::stage_bytes;
+        return places + static_cast<unsigned>(slot) * memory::stage_bytes;
     }
     [[nodiscard]] __device__ arrival_barrier* arrivals(int step) const { return full + step % Tile::stages; }
     /// The same place, once a step's copies are there.
-    __device__ unsigned take(int step) const {
+    __device__ const unsigned char* take(int step) const {
         wait_for_phase(full + step % Tile::stages, step / Tile::stages & 1);
-        return static_cast<unsigned>(step % Tile::stages) * memory::stage_bytes;
+        return places + static_cast<unsigned>(step % Tile::stages) * memory::stage_bytes;
     }
     /// Each multiplying warp is done with a step.
     __device__ void leave(int step) const {
@@ -91,5 +93,31 @@ struct warpgroup_sums {
             to[accumulator_column(thread, i) * stride + thread / 128 * 64 + accumulator_row(thread % 128, i)] = sum[i];
     }
 };
+
+/// A tile's sums over the steps that at.next() goes through, at [column][row] in rows of sum_stride, for all threads of the block. The
+/// first thread of the last warp starts each step's copies by copy(at, place, barrier); every warpgroup begins its products by
+/// Multiply::begin(place) and may have Multiply::pending steps of them under way.
+template <class Multiply, class T, class Tile, class Steps, class Copy>
+__device__ const float* sum_steps(const copy_ring<T, Tile>& ring, Steps at, const Copy& copy) {
+    const int thread = static_cast<int>(threadIdx.x);
+    Multiply product;
+    if (thread == Tile::consumers) {
+        for (int step = 0; at.next(); ++step) copy(at, ring.fill(step), ring.arrivals(step));
+    } else if (thread < Tile::consumers) {
+        for (int step = 0; at.next(); ++step) {
+            product.begin(ring.take(step));
+            warpgroup_commit();
+            warpgroup_wait<Multiply::pending>();
+            if (step >= Multiply::pending) ring.leave(step - Multiply::pending);
+        }
+        product.close();
+    }
+    __syncwarp();
+    __syncthreads();
+    float* const sums = shared_memory<float>();
+    if (thread < Tile::consumers) product.store(sums, wgmma_memory<T, Tile>::sum_stride);
+    __syncthreads();
+    return sums;
+}
 
 }  // namespace saddle::cuda

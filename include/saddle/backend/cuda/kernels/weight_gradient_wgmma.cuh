@@ -9,15 +9,17 @@ namespace saddle::cuda {
 /// whose tap lies outside the image are passed over.
 template <int Depth>
 struct gradient_steps {
-    int chunks, step, end, pixel = -1, source = -1;
+    const convolution_shape& s;
+    int tap, chunks, step, end, pixel = -1, source = -1;
 
-    __device__ gradient_steps(const convolution_shape& s, int lanes, int part, int parts) : chunks(lanes / Depth) {
+    __device__ gradient_steps(const convolution_shape& shape, int of_tap, int lanes, int part, int parts)
+        : s(shape), tap(of_tap), chunks(lanes / Depth) {
         const long long all = static_cast<long long>(s.height) * s.width * chunks;
         step = static_cast<int>(all * part / parts) - 1;
         end = static_cast<int>(all * (part + 1) / parts);
     }
     /// On to the next step, of pixel `pixel` and its tap's pixel `source`; false after the last.
-    __device__ bool next(const convolution_shape& s, int tap) {
+    __device__ bool next() {
         while (++step < end) {
             if (step / chunks != pixel) {
                 pixel = step / chunks;
@@ -29,6 +31,23 @@ struct gradient_steps {
         return false;
     }
     [[nodiscard]] __device__ int lane() const { return step % chunks * Depth; }
+};
+
+/// The products of one tile of weight_gradient_wgmma: both operands from shared memory, a row of 128 bytes for each channel.
+template <class T, class Tile>
+struct gradient_multiply : warpgroup_sums<Tile> {
+    using base = warpgroup_sums<Tile>;
+    static constexpr int pending = 1;
+    static_assert(Tile::depth * sizeof(T) == 128, "saddle: rows of 128 bytes");
+
+    __device__ void begin(const unsigned char* stage) {
+        const unsigned left = shared_offset(stage) + threadIdx.x / 128 * 64 * 128,
+                       right = shared_offset(stage) + wgmma_memory<T, Tile>::left_bytes;
+        base::open();
+#pragma unroll
+        for (unsigned k = 0; k < 128; k += 32)
+            multiply_warpgroup<T, true>(base::sum, row_descriptor(left + k), row_descriptor(right + k));
+    }
 };
 
 /// weight_gradient by warpgroup products, in bfloat16 or TF32: the same partial sums [part][O][taps · I], of another number of parts. A
@@ -46,46 +65,22 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
 #else
     using T = typename Precision::storage;
     using memory = wgmma_memory<T, Tile>;
-    static_assert(Tile::depth * sizeof(T) == 128, "saddle: rows of 128 bytes");
-    unsigned char* const shared = shared_memory<unsigned char>();
-    const copy_ring<T, Tile> ring(shared);
-    const int thread = static_cast<int>(threadIdx.x);
+    const copy_ring<T, Tile> ring;
 
     const int column_tiles = (s.inputs + Tile::columns - 1) / Tile::columns;
     const int first_column = static_cast<int>(blockIdx.x) % column_tiles * Tile::columns;
     const int tap = static_cast<int>(blockIdx.x) / column_tiles % s.taps();
     const int first_row = static_cast<int>(blockIdx.x) / column_tiles / s.taps() * Tile::rows;
-    gradient_steps<Tile::depth> at(s, lanes, static_cast<int>(blockIdx.y), parts);
 
-    warpgroup_sums<Tile> product;
-    if (thread == Tile::consumers) {
-        for (int step = 0; at.next(s, tap); ++step) {
-            unsigned char* const to = shared + ring.fill(step);
-            copy_box_async(to, &left, at.lane(), at.pixel, first_row, ring.arrivals(step));
-            copy_box_async(to + memory::left_bytes, &right, at.lane(), at.source, first_column, ring.arrivals(step));
-        }
-    } else if (thread < Tile::consumers) {
-        const unsigned base = shared_offset(shared), group = static_cast<unsigned>(thread / 128) * 64 * 128;
-        for (int step = 0; at.next(s, tap); ++step) {
-            const unsigned a = base + ring.take(step), b = a + memory::left_bytes;
-            product.open();
-#pragma unroll
-            for (unsigned k = 0; k < 128; k += 32)
-                multiply_warpgroup<T, true>(product.sum, row_descriptor(a + group + k), row_descriptor(b + k));
-            warpgroup_commit();
-            warpgroup_wait<1>();
-            if (step > 0) ring.leave(step - 1);
-        }
-        product.close();
-    }
-    __syncwarp();
-    __syncthreads();
-
-    float* const sums = shared_memory<float>();
-    if (thread < Tile::consumers) product.store(sums, memory::sum_stride);
-    __syncthreads();
+    using steps = gradient_steps<Tile::depth>;
+    const auto copy = [&](const steps& at, unsigned char* to, arrival_barrier* arrivals) {
+        copy_box_async(to, &left, at.lane(), at.pixel, first_row, arrivals);
+        copy_box_async(to + memory::left_bytes, &right, at.lane(), at.source, first_column, arrivals);
+    };
+    const float* const sums =
+        sum_steps<gradient_multiply<T, Tile>>(ring, steps(s, tap, lanes, static_cast<int>(blockIdx.y), parts), copy);
     const std::size_t total_columns = static_cast<std::size_t>(s.taps()) * s.inputs;
-    for (int i = thread; i < Tile::rows * Tile::columns; i += Tile::threads) {
+    for (int i = static_cast<int>(threadIdx.x); i < Tile::rows * Tile::columns; i += Tile::threads) {
         const int row = i / Tile::columns, column = i % Tile::columns;
         if (first_row + row >= s.outputs || first_column + column >= s.inputs) continue;
         partial[(static_cast<std::size_t>(blockIdx.y) * s.outputs + first_row + row) * total_columns +
