@@ -15,18 +15,36 @@ bool all_finite(std::span<const T> values) {
     return bad == 0;
 }
 
-/// A training's weights and optimizer state where the model has them and the processor updates them.
+/// What a training has on the host, whoever updates it.
 template <class Model, class Optimizer>
-class host_weights {
+class training_arrays {
 public:
     using value_type = typename Model::value_type;
     using state_type = typename Optimizer::template state<value_type>;
 
-    explicit host_weights(Model& m) : model_(&m) {}
+    explicit training_arrays(Model& m) : model_(&m) {}
     void start(const Optimizer& optimizer) {
         state_ = optimizer.template start<value_type>(model_->structure());
         gradient_.resize(model_->structure().parameter_count);
     }
+    [[nodiscard]] std::span<value_type> gradient() { return gradient_; }
+
+protected:
+    Model* model_;
+    state_type state_;
+    lane_vector<value_type> gradient_;
+};
+
+/// A training's weights and optimizer state where the model has them and the processor updates them.
+template <class Model, class Optimizer>
+class host_weights : public training_arrays<Model, Optimizer> {
+    using base = training_arrays<Model, Optimizer>;
+    using base::model_, base::state_, base::gradient_;
+
+public:
+    using base::base;
+    using typename base::state_type, typename base::value_type;
+
     [[nodiscard]] std::monostate attach(training_programs<Model>&) { return {}; }
 
     /// Up to date, and free to change until the next step.
@@ -38,7 +56,6 @@ public:
         buffers_.assign(model_->buffers().begin(), model_->buffers().end());
         std::fill(gradient_.begin(), gradient_.end(), value_type(0));
     }
-    [[nodiscard]] std::span<value_type> gradient() { return gradient_; }
     [[nodiscard]] bool gradient_is_finite() const { return all_finite<value_type>(gradient_); }
     void update(const Optimizer& optimizer, double rate, worker_pool& pool) {
         optimizer.update(state_, model_->parameters(), std::span<const value_type>(gradient_), rate, pool);
@@ -52,24 +69,20 @@ public:
     }
 
 private:
-    Model* model_;
-    state_type state_;
-    lane_vector<value_type> gradient_, parameters_, buffers_;  ///< parameters and buffers: from before the step
+    lane_vector<value_type> parameters_, buffers_;  ///< from before the step
 };
 
 /// The same where the training program keeps and updates them. The model's are refreshed when model() or state() is asked for, and
-/// taken back before the next step.
+/// taken back before the next step. Objectives that ask for the gradient are lent it.
 template <class Model, class Optimizer>
-class resident_weights {
-public:
-    using value_type = typename Model::value_type;
-    using state_type = typename Optimizer::template state<value_type>;
+class resident_weights : public training_arrays<Model, Optimizer> {
+    using base = training_arrays<Model, Optimizer>;
+    using base::model_, base::state_;
 
-    explicit resident_weights(Model& m) : model_(&m) {}
-    void start(const Optimizer& optimizer) {
-        state_ = optimizer.template start<value_type>(model_->structure());
-        gradient_.resize(model_->structure().parameter_count);
-    }
+public:
+    using base::base;
+    using typename base::state_type, typename base::value_type;
+
     /// Until what it returns goes, weights are those of the programs; afterwards the model has them.
     [[nodiscard]] auto attach(training_programs<Model>& programs) {
         programs_ = &programs;
@@ -99,7 +112,6 @@ public:
         current_ = false;
         kept().begin_step();
     }
-    [[nodiscard]] std::span<value_type> gradient() { return gradient_; }
     [[nodiscard]] bool gradient_is_finite() { return kept().gradient_is_finite(); }
     void update(const Optimizer& optimizer, double rate, worker_pool&) {
         kept().update(optimizer.template rule<value_type>(state_, rate));
@@ -115,12 +127,9 @@ private:
         lent_ = current_ = true;
     }
 
-    Model* model_;
     training_programs<Model>* programs_ = nullptr;
-    state_type state_;
-    lane_vector<value_type> gradient_;  ///< lent to objectives that ask for it
-    bool lent_ = true;                  ///< the host may have changed its copy
-    bool current_ = true;               ///< the host's copy is that of the device
+    bool lent_ = true;     ///< the host may have changed its copy
+    bool current_ = true;  ///< the host's copy is that of the device
 };
 
 template <class Model, class Optimizer>

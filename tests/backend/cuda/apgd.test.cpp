@@ -88,19 +88,8 @@ TEST_CASE("the next target class follows the order of the clean logits, NaN last
 }
 
 TEST_CASE("an image's APGD on the device does not depend on its batch", "[cuda]") {
-    both b;
-    const auto check = [&](const auto& attack) {
-        const auto together = perturb(attack, b.device, b.x, b.y, b.pool).adversarial;
-        for (const std::size_t i : {0, 5}) {
-            const std::vector<std::uint64_t> ids{i};
-            run_settings settings;
-            settings.ids = ids;
-            const auto alone = perturb(attack, b.device, b.x.slice(i, 1), {b.y[i]}, b.pool, settings).adversarial;
-            CHECK(std::equal(alone[0].begin(), alone[0].end(), together[i].begin()));
-        }
-    };
-    check(apgd<l2>({.epsilon = .3, .steps = 4}));
-    check(apgd<l1>({.epsilon = .6, .steps = 5, .target_classes = 2, .larger_epsilons = true}));
+    check_alone(apgd<l2>({.epsilon = .3, .steps = 4}));
+    check_alone(apgd<l1>({.epsilon = .6, .steps = 5, .target_classes = 2, .larger_epsilons = true}));
 }
 
 TEST_CASE("APGD over samples and under budgets goes through sessions", "[cuda]") {

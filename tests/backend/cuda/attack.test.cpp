@@ -87,14 +87,5 @@ TEST_CASE("a program keeps its engines between calls and takes new weights", "[c
 }
 
 TEST_CASE("an image's result does not depend on its batch", "[cuda]") {
-    both b;
-    const auto attack = pgd({.epsilon = .1, .step_size = .03, .steps = 2});
-    const auto together = perturb(attack, b.device, b.x, b.y, b.pool).adversarial;
-    for (const std::size_t i : {0, 5}) {
-        const std::vector<std::uint64_t> ids{i};
-        run_settings settings;
-        settings.ids = ids;
-        const auto alone = perturb(attack, b.device, b.x.slice(i, 1), {b.y[i]}, b.pool, settings).adversarial;
-        CHECK(std::equal(alone[0].begin(), alone[0].end(), together[i].begin()));
-    }
+    check_alone(pgd({.epsilon = .1, .step_size = .03, .steps = 2}));
 }

@@ -63,4 +63,18 @@ void check_same(const Attack& attack, const run_settings& settings = {}, double 
     CHECK(verify_in_threat(b.x, found.adversarial, attack.projection, settings.epsilons).ok());
 }
 
+/// Attacked alone, an image has the bits that it has in a batch.
+template <class Attack>
+void check_alone(const Attack& attack) {
+    both b;
+    const auto together = perturb(attack, b.device, b.x, b.y, b.pool).adversarial;
+    for (const std::size_t i : {0, 5}) {
+        const std::vector<std::uint64_t> ids{i};
+        run_settings settings;
+        settings.ids = ids;
+        const auto alone = perturb(attack, b.device, b.x.slice(i, 1), {b.y[i]}, b.pool, settings).adversarial;
+        CHECK(std::equal(alone[0].begin(), alone[0].end(), together[i].begin()));
+    }
+}
+
 }  // namespace saddle::testing

@@ -7,28 +7,25 @@
 
 namespace saddle::cuda {
 
+/// The launch of a transposition, tile by tile.
+[[nodiscard]] inline launch_config over_tiles(std::string_view operation, std::size_t elements, std::size_t lanes) {
+    return {.operation = operation,
+            .blocks = lanes / transfer_tile,
+            .threads = transfer_tile,
+            .shared = sizeof(float) * transfer_tile * (transfer_tile + 1),
+            .rows = std::min<std::size_t>(parts_of(elements, transfer_tile), 65535),
+            .threads_y = 8};
+}
 /// Moves images [N][elements] on the device into lanes, or back.
 inline void launch_images_to_lanes(cudaStream_t stream, const float* images, std::size_t count, std::size_t elements,
                                    std::size_t lanes, float* to) {
-    launch(stream, images_to_lanes<>,
-           {.operation = "images to lanes",
-            .blocks = lanes / transfer_tile,
-            .threads = transfer_tile,
-            .shared = sizeof(float) * transfer_tile * (transfer_tile + 1),
-            .rows = std::min<std::size_t>(parts_of(elements, transfer_tile), 65535),
-            .threads_y = 8},
-           images, static_cast<int>(count), static_cast<std::uint32_t>(elements), static_cast<int>(lanes), to);
+    launch(stream, images_to_lanes<>, over_tiles("images to lanes", elements, lanes), images, static_cast<int>(count),
+           static_cast<std::uint32_t>(elements), static_cast<int>(lanes), to);
 }
 inline void launch_lanes_to_images(cudaStream_t stream, const float* from, std::size_t count, std::size_t elements,
                                    std::size_t lanes, float* images) {
-    launch(stream, lanes_to_images<>,
-           {.operation = "lanes to images",
-            .blocks = lanes / transfer_tile,
-            .threads = transfer_tile,
-            .shared = sizeof(float) * transfer_tile * (transfer_tile + 1),
-            .rows = std::min<std::size_t>(parts_of(elements, transfer_tile), 65535),
-            .threads_y = 8},
-           from, static_cast<int>(count), static_cast<std::uint32_t>(elements), static_cast<int>(lanes), images);
+    launch(stream, lanes_to_images<>, over_tiles("lanes to images", elements, lanes), from, static_cast<int>(count),
+           static_cast<std::uint32_t>(elements), static_cast<int>(lanes), images);
 }
 
 /// The memory of one batch on the device, and the two passes over it. Movable; its machine must outlive it.

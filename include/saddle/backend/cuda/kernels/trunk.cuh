@@ -87,14 +87,36 @@ struct trunk_block {
     }
 };
 
-/// A convolution by whichever way the table says.
-template <int Lanes, class Store>
-__device__ void run_convolution(const trunk_layer& layer, const float* x, const trunk_block<Lanes>& b, const Store& store) {
-    const float* const weights = b.shared + layer.weight_at;
-    if (layer.tensor)
-        convolve_tensor(layer.shape, x, weights, b.t.lanes, store);
-    else
-        convolve<Lanes>(layer.shape, x, weights, b.t.lanes, store);
+/// One layer in either direction, from x to `count` values of a lane, which `leave(value, lane, pack)` takes: shift(v, channel) is what is
+/// left of a convolution's sum, scale(v, channel) of a scale's input; pool(max, value, lane) makes and leaves a pool's.
+template <int Lanes, class Shift, class Scale, class Pool, class Leave>
+__device__ void run_layer(const trunk_layer& layer, int count, const float* x, const trunk_block<Lanes>& b, const Shift& shift,
+                          const Scale& scale, const Pool& pool, const Leave& leave) {
+    const auto store = [&]<int N>(int channel, int pixel, int lane, lane_pack<N> v) {
+        for (float& each : v.at) each = shift(each, channel);
+        leave(channel * layer.shape.height * layer.shape.width + pixel, lane, v);
+    };
+    switch (layer.kind) {
+    case trunk_kind::convolution:
+        if (layer.tensor)
+            convolve_tensor(layer.shape, x, b.shared + layer.weight_at, b.t.lanes, store);
+        else
+            convolve<Lanes>(layer.shape, x, b.shared + layer.weight_at, b.t.lanes, store);
+        break;
+    case trunk_kind::scale:
+        b.each(count, [&](int value, int lane) {
+            auto v = *reinterpret_cast<const lane_pack<Lanes>*>(x + value * b.t.lanes + lane);
+            for (float& each : v.at) each = scale(each, value / layer.pixels);
+            leave(value, lane, v);
+        });
+        break;
+    case trunk_kind::max_pool:
+        b.each(count, [&](int value, int lane) { pool(std::true_type{}, value, lane); });
+        break;
+    case trunk_kind::average_pool:
+        b.each(count, [&](int value, int lane) { pool(std::false_type{}, value, lane); });
+        break;
+    }
 }
 
 /// Input [inputs][lanes] to features [outputs][lanes] of the last layer, and the marks. A block has table.lanes lanes.
@@ -113,36 +135,15 @@ __global__ void __launch_bounds__(trunk_threads, 2)
             for (float& each : v.at) each = layer.relu && each < 0 ? 0 : each;
             b.template pack<N>(y, value, lane) = v;
         };
-        const auto pool = [&]<bool Max>(std::bool_constant<Max>) {
-            b.each(layer.outputs, [&](int out, int lane) {
-                std::uint8_t winner[Lanes];
-                finish(out, lane, pool_value<Lanes, Max>(layer.pool, x, table.lanes, out, lane, winner));
-                if (Max)
-                    for (int l = 0; l < Lanes; ++l) marks.winners[b.at(layer.winner_at + out, lane + l)] = winner[l];
-            });
+        const auto pool = [&]<bool Max>(std::bool_constant<Max>, int out, int lane) {
+            std::uint8_t winner[Lanes];
+            finish(out, lane, pool_value<Lanes, Max>(layer.pool, x, table.lanes, out, lane, winner));
+            if (Max)
+                for (int l = 0; l < Lanes; ++l) marks.winners[b.at(layer.winner_at + out, lane + l)] = winner[l];
         };
-        switch (layer.kind) {
-        case trunk_kind::convolution:
-            run_convolution<Lanes>(layer, x, b, [&]<int N>(int channel, int pixel, int lane, lane_pack<N> v) {
-                if (layer.bias)
-                    for (float& each : v.at) each += layer.bias[channel];
-                finish(channel * layer.shape.height * layer.shape.width + pixel, lane, v);
-            });
-            break;
-        case trunk_kind::scale:
-            b.each(layer.outputs, [&](int value, int lane) {
-                auto v = *reinterpret_cast<const lane_pack<Lanes>*>(x + value * table.lanes + lane);
-                for (float& each : v.at) each = fmaf(each, layer.weight[value / layer.pixels], layer.bias[value / layer.pixels]);
-                finish(value, lane, v);
-            });
-            break;
-        case trunk_kind::max_pool:
-            pool(std::true_type{});
-            break;
-        case trunk_kind::average_pool:
-            pool(std::false_type{});
-            break;
-        }
+        run_layer(
+            layer, layer.outputs, x, b, [&](float v, int channel) { return layer.bias ? v + layer.bias[channel] : v; },
+            [&](float v, int channel) { return fmaf(v, layer.weight[channel], layer.bias[channel]); }, pool, finish);
         __syncthreads();
         if (!layer.relu) continue;
         for (int i = static_cast<int>(threadIdx.x); i < (layer.outputs + 31) / 32 * table.lanes;
@@ -195,32 +196,13 @@ __global__ void __launch_bounds__(trunk_threads, 2)
                 }
             b.template pack<N>(dx, value, lane) = v;
         };
-        const auto pool = [&]<bool Max>(std::bool_constant<Max>) {
-            b.each(layer.inputs, [&](int in, int lane) {
-                leave(in, lane,
-                      pool_slope<Lanes, Max>(layer.pool, dy, winners + layer.winner_at * table.lanes, table.lanes, in, lane));
-            });
+        const auto pool = [&]<bool Max>(std::bool_constant<Max>, int in, int lane) {
+            leave(in, lane,
+                  pool_slope<Lanes, Max>(layer.pool, dy, winners + layer.winner_at * table.lanes, table.lanes, in, lane));
         };
-        switch (layer.kind) {
-        case trunk_kind::convolution:
-            run_convolution<Lanes>(layer, dy, b, [&]<int N>(int channel, int pixel, int lane, const lane_pack<N>& v) {
-                leave(channel * layer.shape.height * layer.shape.width + pixel, lane, v);
-            });
-            break;
-        case trunk_kind::scale:
-            b.each(layer.inputs, [&](int value, int lane) {
-                auto v = *reinterpret_cast<const lane_pack<Lanes>*>(dy + value * table.lanes + lane);
-                for (float& each : v.at) each *= layer.weight[value / layer.pixels];
-                leave(value, lane, v);
-            });
-            break;
-        case trunk_kind::max_pool:
-            pool(std::true_type{});
-            break;
-        case trunk_kind::average_pool:
-            pool(std::false_type{});
-            break;
-        }
+        run_layer(
+            layer, layer.inputs, dy, b, [](float v, int) { return v; },
+            [&](float v, int channel) { return v * layer.weight[channel]; }, pool, leave);
         __syncthreads();
     }
 }
