@@ -42,6 +42,33 @@ double difference(const lane_vector<float>& a, const lane_vector<float>& b) {
     return worst / largest;
 }
 
+/// How many of a program's convolutions do the pool after them.
+template <class Program>
+std::size_t joined_pools(const Program& program) {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < program.steps().list().steps.size(); ++i) count += program.steps().unit(i).pool != none;
+    return count;
+}
+
+/// Bits of logits and gradients with pools joined to `joined` convolutions, and with every step apart.
+template <class Network, class Input>
+void check_joined(std::size_t joined, const std::vector<float>& image = {}) {
+    const model<Network, Input, backend::cpu> m(1);
+    const backend::cpu::program<float> together(m.structure(), m.parameters(), m.buffers());
+    const backend::cpu::program<float> apart(m.structure(), m.parameters(), m.buffers(), {.fuse = false});
+    CHECK(joined_pools(together) == joined);
+    CHECK(joined_pools(apart) == 0);
+    auto x = random_block(together.input().size() * l);
+    for (std::size_t i = 0; i < image.size(); ++i) x[i * l + 1] = image[i];
+    const auto a = run(together, x), b = run(apart, x);
+    const auto same = [](const lane_vector<float>& one, const lane_vector<float>& other) {
+        return std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                          [](float p, float q) { return p == q || (p != p && q != q); });
+    };
+    CHECK(same(a.first, b.first));
+    CHECK(same(a.second, b.second));
+}
+
 }  // namespace
 
 TEST_CASE("a lane's result does not depend on the other lanes", "[backend]") {
@@ -91,6 +118,9 @@ TEST_CASE("the last backward pass gives the bits of any other, whatever it overw
     check(model<networks::conv_small<>, shape<1, 28, 28>, backend::cpu>(1));
     check(model<sequential<conv2d<16, 3>, pre, max_pool2d<2>, post, relu, avg_pool2d<2>, flatten, linear<4>>, shape<3, 14, 14>,
                 backend::cpu>(1));
+    check(model<sequential<conv2d<16, 3>, relu, conv2d<16, 3, padding<1>>, relu, max_pool2d<2>, conv2d<16, 3>, max_pool2d<2>,
+                           flatten, linear<4>>,
+                shape<1, 22, 14>, backend::cpu>(1));
     check(model<sequential<conv2d<16, 3>, max_pool2d<3, stride<1>>, relu, conv2d<16, 3, stride<2>>, sigmoid, conv2d<4, 1>,
                            group_norm<2>, silu, flatten, linear<4>>,
                 shape<3, 14, 14>, backend::cpu>(1));
@@ -109,6 +139,39 @@ TEST_CASE("Winograd agrees with direct sums to its documented error and can be s
     CHECK(a.first != b.first);
     CHECK(difference(a.first, b.first) < 4e-6);
     CHECK(difference(a.second, b.second) < 4e-6);
+}
+
+TEST_CASE("a max pool joined to the convolution before it gives the bits of one apart", "[backend]") {
+    using after_relu = sequential<conv2d<16, 3, padding<1>>, relu, max_pool2d<2>, conv2d<16, 3>, relu, conv2d<16, 3, padding<2>>,
+                                  relu, max_pool2d<2>, flatten, linear<4>>;
+    using before_relu = sequential<conv2d<16, 3>, max_pool2d<2>, relu, conv2d<16, 3, padding<1>>, flatten, linear<4>>;
+    check_joined<after_relu, shape<16, 24, 32>>(2);
+    check_joined<before_relu, shape<16, 18, 14>>(1);
+}
+
+TEST_CASE("windows without a single largest value pass gradients on as they do apart", "[backend]") {
+    using network = sequential<conv2d<16, 3, padding<1>>, relu, max_pool2d<2>, flatten, linear<4>>;
+    using plain = sequential<conv2d<16, 3, padding<1>>, max_pool2d<2>, flatten, linear<4>>;
+    const std::size_t size = 16 * 8 * 8;
+    const std::vector<float> equal(size, 0.F);
+    std::vector<float> flawed(size, .5F);
+    flawed[100] = std::numeric_limits<float>::quiet_NaN();
+    for (const auto& image : {equal, flawed}) {
+        check_joined<network, shape<16, 8, 8>>(1, image);
+        check_joined<plain, shape<16, 8, 8>>(1, image);
+    }
+}
+
+TEST_CASE("only pools that whole even tiles cover and nobody else needs are joined", "[backend]") {
+    using convolution = conv2d<16, 3, padding<1>>;
+    check_joined<sequential<convolution, relu, max_pool2d<2>, flatten, linear<4>>, shape<16, 9, 8>>(0);
+    check_joined<sequential<convolution, relu, max_pool2d<2>, flatten, linear<4>>, shape<16, 10, 10>>(0);  // tiles of 5
+    check_joined<sequential<convolution, relu, max_pool2d<3, stride<1>>, flatten, linear<4>>, shape<16, 8, 8>>(0);
+    check_joined<sequential<conv2d<16, 5, padding<2>>, relu, max_pool2d<2>, flatten, linear<4>>, shape<16, 8, 8>>(0);
+    check_joined<sequential<residual<convolution>, max_pool2d<2>, flatten, linear<4>>, shape<16, 8, 8>>(0);
+    check_joined<
+        sequential<convolution, residual<sequential<max_pool2d<2>, convolution>, sequential<max_pool2d<2>>>, flatten, linear<4>>,
+        shape<16, 8, 8>>(0);
 }
 
 TEST_CASE("batch norm folds into the convolution before it and fuses with the ReLU after it", "[backend]") {

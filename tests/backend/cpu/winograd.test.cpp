@@ -21,7 +21,7 @@ double relative_error(extents output, std::ptrdiff_t padding) {
     layout in{.shape = image};
     layout out{.shape = {outputs, output.height, output.width}};
     reserve_winograd_border(padding, in, out.shape);
-    auto w = plan_winograd(padding, in, out, l, tile_sums<V>);
+    auto w = plan_winograd(padding, in, out, out.shape, l, tile_sums<V>);
     std::size_t used = 0;
     reserve_weights(w, used);
 
@@ -105,7 +105,7 @@ TEST_CASE("the grid is the one with the fewest products, and small tensors keep 
 TEST_CASE("large layers stream the planes once, small ones keep groups of output channels in the cache", "[backend]") {
     const auto group = [](std::size_t channels) {
         const layout tensor{.shape = {channels, 8, 8}};
-        return plan_winograd(1, tensor, tensor, 16, 24).parts.front().group;
+        return plan_winograd(1, tensor, tensor, tensor.shape, 16, 24).parts.front().group;
     };
     CHECK(group(512) == 512);
     CHECK(group(32) < 32);

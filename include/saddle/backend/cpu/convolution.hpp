@@ -2,6 +2,8 @@
 #include "saddle/backend/cpu/tap_kernel.hpp"
 #include "saddle/nn/plan.hpp"
 
+#include <ranges>
+
 namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// A convolution as jobs: one forward; backward to the input one per phase of the stride. Weights are OIHW.
@@ -140,10 +142,11 @@ struct reach {
             job.channel_stride = output.channel_stride() * lanes;
             job.output_channels = detail::every_channel(input, lanes);
             for (const auto& [ky, dy] : row.taps)
-                for (const auto& [kx, dx] : column.taps) {
+                for (const auto& [kx, dx] : column.taps | std::views::reverse) {
                     job.taps.push_back(static_cast<std::int32_t>((dy * static_cast<std::ptrdiff_t>(output.columns()) + dx) * l));
                     part.kernel_positions.push_back(static_cast<std::uint32_t>(ky * w.width + kx));
                 }
+            job.run = column.taps.size();
             for (const auto& [y, oy] : row.places)
                 for (const auto& [x, ox] : column.places) {
                     job.input_pixels.push_back(at(output, oy, ox));

@@ -13,13 +13,18 @@ struct convolution_unit {
     convolution direct;
     winograd forward, backward;
     bool transformed = false;
+    std::size_t pool = none;  ///< the step of a max pool that the convolution does as well
+    std::size_t winner = 0;   ///< where in the storage that pool's winners stand
 };
 
 /// What a program may leave out.
 struct program_settings {
     bool winograd = true;   ///< Winograd for 3×3 convolutions with stride 1 and enough channels; off gives direct sums only
     bool training = false;  ///< keeps batch norm and dropout as operations
-    bool fuse = true;       ///< joins ReLU and folds batch norm into the operation before; off keeps them apart
+    bool fuse = true;       ///< joins ReLU, batch norm and max pools to the operation before; off keeps them apart
+
+    /// Whether Winograd convolutions do the max pools after them; what stands between has no values in memory then.
+    [[nodiscard]] bool joins_pools() const { return winograd && fuse && !training; }
 };
 
 /// Memory of one block: tensors and gradients, and the caller's input, logits and their gradients.
@@ -43,10 +48,11 @@ public:
     static constexpr std::size_t lanes = V::size;
 
     machine(const plan& p, program_settings settings)
-        : list_(make_steps(p, settings.training, settings.fuse)), parameters_(p.parameters), buffers_(p.buffers),
-          parameter_count_(p.parameter_count), buffer_count_(p.buffer_count), settings_(settings) {
+        : list_(make_steps(p, settings.training, settings.fuse, settings.joins_pools())), parameters_(p.parameters),
+          buffers_(p.buffers), parameter_count_(p.parameter_count), buffer_count_(p.buffer_count), settings_(settings) {
         units_.resize(list_.steps.size());
         constants_.resize(list_.steps.size());
+        joined_.assign(list_.steps.size(), false);
         std::size_t used = 0;
         for (std::size_t i = 0; i < list_.steps.size(); ++i) plan_unit(i, used);
         packed_.resize(used);
@@ -87,6 +93,10 @@ public:
     [[nodiscard]] block<T> gradient(std::size_t tensor, const block_memory<T>& m) const {
         return list_.tensors[tensor].view(gradient_storage(tensor, m), lanes);
     }
+    /// The tensor that step i writes, and whose gradient it reads: its own output, or that of the pool joined to it.
+    [[nodiscard]] std::size_t result(std::size_t i) const {
+        return list_.steps[units_[i].pool == none ? i : units_[i].pool].op.output;
+    }
     /// Whether anyone wants the gradient of a tensor: the caller, or weights before it.
     [[nodiscard]] bool wants_gradient(std::size_t tensor, const block_memory<T>& m) const {
         return m.input_gradient || depends_on_weights_[tensor];
@@ -117,8 +127,13 @@ private:
         unit.transformed = settings_.winograd && winograd_pays(s.op.window, in.shape.channels, out.shape.channels);
         if (unit.transformed) {
             const auto p = static_cast<std::ptrdiff_t>(s.op.window.padding);
-            unit.forward = plan_winograd(p, in, out, lanes, tile_sums<V>);
-            unit.backward = plan_winograd(2 - p, out, in, lanes, tile_sums<V>);
+            unit.pool = settings_.joins_pools() ? joined_pool(list_, i) : none;
+            const bool pools = unit.pool != none;
+            const auto& place = pools ? list_.tensors[list_.steps[unit.pool].op.output] : out;
+            using enum winograd::pool_side;
+            unit.forward = plan_winograd(p, in, place, out.shape, lanes, tile_sums<V>, pools ? output : no_pool);
+            unit.backward = plan_winograd(2 - p, place, in, in.shape, lanes, tile_sums<V>, pools ? input : no_pool);
+            if (pools) joined_[unit.pool] = true;
             reserve_weights(unit.forward, used);
             reserve_weights(unit.backward, used);
             scratch_size_ = std::max({scratch_size_, unit.forward.scratch(lanes), unit.backward.scratch(lanes)});
@@ -133,7 +148,6 @@ private:
         value_offset_.assign(count, 0);
         gradient_offset_.assign(count, 0);
         depends_on_weights_.assign(count, false);
-        std::vector<std::size_t> first_reader(count, none);
         const auto room = [&](std::size_t t) {
             const std::size_t at = storage_size_;
             storage_size_ += list_.tensors[t].size() * lanes;
@@ -144,9 +158,11 @@ private:
             const std::size_t other = s.op.kind == operation_kind::convolution ? s.addend : s.op.second;
             depends_on_weights_[s.op.output] = s.op.weight != none || s.op.parameters > 0 || depends_on_weights_[s.op.input] ||
                                                (other != none && depends_on_weights_[other]);
-            for (const std::size_t t : {s.op.input, other})
-                if (t != none && first_reader[t] == none) first_reader[t] = i;
-            if (s.op.output != list_.output) value_offset_[s.op.output] = room(s.op.output);
+            auto& unit = units_[i];
+            if (unit.pool != none)
+                unit.winner = room(steps[unit.pool].op.output);
+            else if (s.op.output != list_.output)
+                value_offset_[s.op.output] = room(s.op.output);
             if (s.op.kind == operation_kind::custom)
                 scratch_size_ = std::max(scratch_size_, list_.tensors[s.op.input].size() * lanes);
         }
@@ -154,6 +170,7 @@ private:
             idle;  // gradient places whose tensor is done, with a tensor of that layout
         std::vector<bool> placed(count, false);
         for (std::size_t i = steps.size(); i-- > 0;) {
+            if (joined_[i]) continue;
             const auto& s = steps[i];
             for (const std::size_t t : {s.op.kind == operation_kind::convolution ? s.addend : s.op.second, s.op.input}) {
                 if (t == none || t == 0 || placed[t]) continue;
@@ -167,7 +184,7 @@ private:
                     gradient_offset_[t] = room(t);
                 }
             }
-            if (s.op.output != list_.output) idle.emplace_back(gradient_offset_[s.op.output], s.op.output);
+            if (const std::size_t t = result(i); t != list_.output) idle.emplace_back(gradient_offset_[t], t);
         }
     }
     /// Which gradients may stand in place of their tensor's value during a backward pass after which nobody asks for values: that of
@@ -182,6 +199,8 @@ private:
             replaces_value_[s.op.output] = s.op.kind == convolution || s.op.kind == scale_shift || s.op.kind == batch_norm ||
                                            s.op.kind == average_pool || s.op.kind == add || s.op.kind == flatten;
         }
+        for (std::size_t i = 0; i < list_.steps.size(); ++i)
+            replaces_value_[result(i)] = replaces_value_[result(i)] || units_[i].pool != none;
         for (const auto& s : list_.steps) {
             const bool in_place = s.op.kind == convolution || s.op.kind == scale_shift || s.op.kind == batch_norm ||
                                   s.op.kind == add || s.op.kind == flatten || (s.op.kind == max_pool && disjoint(s.op.window));
@@ -243,6 +262,7 @@ private:
     std::size_t parameter_count_, buffer_count_;
     program_settings settings_;
     std::vector<convolution_unit> units_;
+    std::vector<bool> joined_;  ///< pools that the convolution before them does
     std::vector<std::size_t> constants_, value_offset_, gradient_offset_;
     std::vector<bool> depends_on_weights_, replaces_value_;
     std::size_t storage_size_ = 0, scratch_size_ = 0;

@@ -7,6 +7,7 @@ namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 template <class V>
 void machine<V>::forward(std::size_t i, const block_memory<T>& m) const {
     using enum operation_kind;
+    if (joined_[i]) return;
     const auto& s = list_.steps[i];
     const auto& op = s.op;
     const block<const T> x = value(op.input, m);
@@ -14,10 +15,10 @@ void machine<V>::forward(std::size_t i, const block_memory<T>& m) const {
     switch (op.kind) {
     case convolution: {
         const auto& unit = units_[i];
-        const epilogue<T> e{value_storage(op.output, m), s.addend == none ? nullptr : value_storage(s.addend, m), nullptr,
+        const epilogue<T> e{value_storage(result(i), m), s.addend == none ? nullptr : value_storage(s.addend, m), nullptr,
                             s.relu};
         if (unit.transformed)
-            run_winograd<V>(unit.forward, value_storage(op.input, m), packed_.data(), e, m.scratch);
+            run_winograd<V>(unit.forward, value_storage(op.input, m), packed_.data(), e, m.scratch, m.storage + unit.winner);
         else
             run_job<V>(unit.direct.forward, value_storage(op.input, m), packed_.data(), packed_.data(), e);
         return;
@@ -48,6 +49,7 @@ void machine<V>::forward(std::size_t i, const block_memory<T>& m) const {
 template <class V>
 void machine<V>::backward(std::size_t i, const block_memory<T>& m) const {
     using enum operation_kind;
+    if (joined_[i]) return;
     const auto& s = list_.steps[i];
     const auto& op = s.op;
     const block<const T> dy = gradient(op.output, m);
@@ -63,7 +65,9 @@ void machine<V>::backward(std::size_t i, const block_memory<T>& m) const {
         T* const to = gradient_storage(op.input, m);
         const epilogue<T> e{to, action.accumulate ? to : nullptr, action.mask ? value_storage(op.input, m) : nullptr, false};
         const auto& unit = units_[i];
-        if (unit.transformed) return run_winograd<V>(unit.backward, gradient_storage(op.output, m), packed_.data(), e, m.scratch);
+        if (unit.transformed)
+            return run_winograd<V>(unit.backward, gradient_storage(result(i), m), packed_.data(), e, m.scratch,
+                                   m.storage + unit.winner);
         for (const auto& part : unit.direct.backward)
             run_job<V>(part.job, gradient_storage(op.output, m), packed_.data(), packed_.data(), e);
         return;

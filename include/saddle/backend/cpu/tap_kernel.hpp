@@ -39,8 +39,19 @@ struct tap_job {
     std::vector<std::int32_t> taps, input_pixels, output_pixels, output_channels;
     std::vector<tile_range> channel_tiles, pixel_tiles;
     std::size_t weights = 0, bias = 0;  ///< where the packed weights and the bias start
+    std::size_t run = 1;                ///< taps come in runs of so many neighbours from left to right
 
     [[nodiscard]] std::size_t depth() const { return channels * taps.size(); }
+    /// Whether every tile is of neighbouring pixels, so that a run of taps can share its inputs. Pays where channels do not share them.
+    [[nodiscard]] bool in_rows() const { return run > 1 && output_channels.size() == 1; }
+    /// How many pixels from `first` on are neighbours.
+    [[nodiscard]] std::size_t row_from(std::size_t first) const {
+        std::size_t count = 1;
+        while (first + count < input_pixels.size() &&
+               input_pixels[first + count] - input_pixels[first + count - 1] == taps[1] - taps[0])
+            ++count;
+        return count;
+    }
 };
 
 /// The register tile: OC output channels × PX pixels of sums.
@@ -79,6 +90,42 @@ void run_tile(const tap_job& job, const T* input, const T* weights, const T* bia
         for (int p = 0; p < PX; ++p) finish(e, std::ptrdiff_t{output_channels[o]} + output_pixels[p], sum[o][p]);
 }
 
+/// The register tile of one output channel on PX neighbouring pixels: every input of a run of taps is loaded once, and the lines of
+/// the next PX pixels are asked for.
+template <class V, int PX, class T>
+void run_row_tile(const tap_job& job, const T* input, const T* weights, const T* bias, const std::int32_t* input_pixels,
+                  const std::int32_t* output_pixels, const std::int32_t* output_channels, const epilogue<T>& e) {
+    V sum[PX];
+#pragma GCC unroll 16
+    for (int p = 0; p < PX; ++p) sum[p] = V::broadcast(*bias);
+    const std::int32_t* const first_tap = job.taps.data();
+    const std::int32_t* const last_tap = first_tap + job.taps.size();
+    const T* channel = input + *input_pixels;
+    for (std::size_t c = 0; c < job.channels; ++c, channel += job.channel_stride)
+        for (const std::int32_t* tap = first_tap; tap != last_tap; tap += job.run) {
+            const T* in = channel + *tap;
+            V x[PX];
+#pragma GCC unroll 16
+            for (int p = 0; p < PX; ++p) {
+                x[p] = V::load_aligned(in + p * V::size);
+                __builtin_prefetch(in + (PX + p) * V::size);
+            }
+            in += PX * V::size;
+            for (std::size_t k = 0;;) {
+                const V w = V::broadcast(*weights++);
+#pragma GCC unroll 16
+                for (int p = 0; p < PX; ++p) sum[p] = multiply_add(w, x[p], sum[p]);
+                if (++k == job.run) break;
+#pragma GCC unroll 16
+                for (int p = 0; p + 1 < PX; ++p) x[p] = x[p + 1];
+                x[PX - 1] = V::load_aligned(in);
+                in += V::size;
+            }
+        }
+#pragma GCC unroll 16
+    for (int p = 0; p < PX; ++p) finish(e, std::ptrdiff_t{*output_channels} + output_pixels[p], sum[p]);
+}
+
 /// Registers decide the tile: 24 sums with 32 registers, 12 with 16.
 template <class V>
 inline constexpr int tile_sums = sizeof(V) == 64 ? 24 : 12;
@@ -95,10 +142,13 @@ void run_one(const tap_job& job, const T* input, const T* weights, const T* bias
              const tile_range& pixels, const epilogue<T>& e) {
     with_count<4, 1, 3, 8, 16, 2>(channels.count, [&]<int OC>(std::integral_constant<int, OC>) {
         with_count<6, 8, 1, 2, 3, 4>(pixels.count, [&]<int PX>(std::integral_constant<int, PX>) {
-            if constexpr (OC * PX <= tile_sums<V> && (OC != 2 || PX == 1))
-                run_tile<V, OC, PX>(job, input, weights + channels.weights, bias + channels.first,
-                                    job.input_pixels.data() + pixels.first, job.output_pixels.data() + pixels.first,
-                                    job.output_channels.data() + channels.first, e);
+            const auto run = [&](auto tile) {
+                tile(job, input, weights + channels.weights, bias + channels.first, job.input_pixels.data() + pixels.first,
+                     job.output_pixels.data() + pixels.first, job.output_channels.data() + channels.first, e);
+            };
+            if constexpr (OC == 1 && PX >= 4 && 2 * PX < tile_sums<V>)
+                if (job.in_rows()) return run(run_row_tile<V, PX, T>);
+            if constexpr (OC * PX <= tile_sums<V> && (OC != 2 || PX == 1)) run(run_tile<V, OC, PX, T>);
         });
     });
 }
@@ -138,8 +188,9 @@ void run_job(const tap_job& job, const T* input, const T* weights, const T* bias
     const std::size_t longest = std::min<std::size_t>(8, sums / widest);
     for (std::size_t first = 0, left = pixels; left > 0;) {
         std::size_t count = 1;
+        const std::size_t reach = job.in_rows() ? job.row_from(first) : left;
         for (const std::size_t size : {8, 6, 4, 3, 2})
-            if (size <= longest && size <= left && left - size != 1) {  // a single pixel would wait for its sums
+            if (size <= longest && size <= reach && reach - size != 1) {  // a single pixel would wait for its sums
                 count = size;
                 break;
             }

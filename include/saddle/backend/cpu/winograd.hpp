@@ -10,9 +10,13 @@ namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 /// Every transform is elementwise over lanes; the middle is one product of matrices a plane, with the register tile of the direct
 /// kernel.
 struct winograd {
+    /// Where a 2×2 max pool is joined: its output takes the place of the convolution's output in the forward pass, and of its input
+    /// in the backward pass.
+    enum class pool_side : std::uint8_t { no_pool, output, input };
     struct tile {
-        std::int32_t input, output;  ///< offsets of the patch and of the result
-        int height, width;           ///< of the result inside the tensor
+        std::int32_t input, output;       ///< offsets of the patch and of the result
+        int height, width;                ///< of the result inside the tensor
+        int odd_row = 0, odd_column = 0;  ///< of the patch's first value in its window, where a pool stands at the input
     };
     /// Tiles of one size.
     struct part {
@@ -31,6 +35,7 @@ struct winograd {
     std::size_t input_row = 0, output_row = 0;        ///< values between rows
     std::vector<part> parts{};
     std::size_t bias = 0;
+    pool_side pool = pool_side::no_pool;
 
     /// Scratch values one thread needs.
     [[nodiscard]] std::size_t scratch(std::size_t lanes) const {
@@ -97,9 +102,12 @@ inline void reserve_winograd_border(std::ptrdiff_t padding, layout& input, exten
 }
 
 /// Plans one direction: `padding` is that of the forward pass, or 2 - padding for the backward one.
-[[nodiscard]] inline winograd plan_winograd(std::ptrdiff_t padding, const layout& input, const layout& output, std::size_t lanes,
-                                            std::size_t sums) {
+/// Where a pool is joined, `side`'s layout is that of the pool's output, and `extent` the convolution's output in this direction.
+[[nodiscard]] inline winograd plan_winograd(std::ptrdiff_t padding, const layout& input, const layout& output, extents extent,
+                                            std::size_t lanes, std::size_t sums,
+                                            winograd::pool_side pool = winograd::pool_side::no_pool) {
     winograd w;
+    w.pool = pool;
     w.inputs = input.shape.channels;
     w.outputs = output.shape.channels;
     w.input_stride = input.channel_stride() * lanes;
@@ -107,7 +115,7 @@ inline void reserve_winograd_border(std::ptrdiff_t padding, layout& input, exten
     w.input_row = input.columns() * lanes;
     w.output_row = output.columns() * lanes;
     const auto l = static_cast<std::ptrdiff_t>(lanes);
-    const auto grid = choose_grid(output.shape);
+    const auto grid = choose_grid(extent);
     for (const auto& rows : grid.rows)
         for (const auto& columns : grid.columns) {
             auto& part = w.parts.emplace_back(winograd::part{.rows = rows.edge, .columns = columns.edge});
@@ -115,10 +123,16 @@ inline void reserve_winograd_border(std::ptrdiff_t padding, layout& input, exten
                 const std::size_t row = rows.first + i / columns.count * rows.edge,
                                   column = columns.first + i % columns.count * columns.edge;
                 const auto y = static_cast<std::ptrdiff_t>(row), x = static_cast<std::ptrdiff_t>(column);
-                part.tiles.push_back({static_cast<std::int32_t>(input.position(0, y - padding, x - padding) * l),
-                                      static_cast<std::int32_t>(output.position(0, y, x) * l),
-                                      static_cast<int>(std::min(rows.edge, output.shape.height - row)),
-                                      static_cast<int>(std::min(columns.edge, output.shape.width - column))});
+                const auto place = [&](const layout& of, winograd::pool_side side, std::ptrdiff_t down, std::ptrdiff_t right) {
+                    return static_cast<std::int32_t>((pool == side ? of.position(0, down >> 1, right >> 1)  //
+                                                                   : of.position(0, down, right)) *
+                                                     l);
+                };
+                part.tiles.push_back({place(input, winograd::pool_side::input, y - padding, x - padding),
+                                      place(output, winograd::pool_side::output, y, x),
+                                      static_cast<int>(std::min(rows.edge, extent.height - row)),
+                                      static_cast<int>(std::min(columns.edge, extent.width - column)),
+                                      static_cast<int>((y - padding) & 1), static_cast<int>((x - padding) & 1)});
             }
             // The transformed input of a chunk stays in the second-level cache with the sums of a group of output channels; where
             // one register tile's worth is too much for that, the planes are streamed once for all output channels.
@@ -224,7 +238,8 @@ void multiply_tiles(const T* weights, const T* in, std::size_t step, std::size_t
 }
 
 template <class V, int R, int C, class T>
-void run_part(const winograd& w, const winograd::part& part, const T* input, const T* packed, const epilogue<T>& e, T* scratch) {
+void run_part(const winograd& w, const winograd::part& part, const T* input, const T* packed, const epilogue<T>& e, T* scratch,
+              T* winner) {
     constexpr std::size_t l = V::size, planes = (R + 2) * (C + 2);
     const std::size_t in_plane = part.plane(w.inputs, l), out_plane = part.plane(part.group, l), step = part.chunk * l;
     T* const product = scratch + planes * in_plane;
@@ -233,9 +248,16 @@ void run_part(const winograd& w, const winograd::part& part, const T* input, con
         const std::size_t count = std::min(part.chunk, part.tiles.size() - at);
         for (std::size_t c = 0; c < w.inputs; ++c)
             for (std::size_t t = 0; t < count; ++t) {
-                const T* const patch = input + c * w.input_stride + tiles[t].input;
-                prefetch_rows<V, false>(patch + w.input_stride, w.input_row, R + 2, C);
-                transform_patch<V, R, C>(patch, w.input_row, scratch + c * step + t * l, in_plane);
+                const std::size_t from = c * w.input_stride + static_cast<std::size_t>(tiles[t].input);
+                T* const to = scratch + c * step + t * l;
+                if (w.pool == winograd::pool_side::input) {
+                    const routed_patch<V, T> patch{input + from, winner + from, w.input_row, tiles[t].odd_row,
+                                                   tiles[t].odd_column};
+                    transform_patch<V, R, C>(patch, to, in_plane);
+                } else {
+                    prefetch_rows<V, false>(input + from + w.input_stride, w.input_row, R + 2, C);
+                    transform_patch<V, R, C>(stored_patch<V, T>{input + from, w.input_row}, to, in_plane);
+                }
             }
         for (std::size_t first = 0; first < w.outputs; first += part.group) {
             const std::size_t last = std::min(first + part.group, w.outputs);
@@ -245,11 +267,18 @@ void run_part(const winograd& w, const winograd::part& part, const T* input, con
             for (std::size_t o = first; o < last; ++o) {
                 const V bias = V::broadcast(packed[w.bias + o]);
                 for (std::size_t t = 0; t < count; ++t) {
-                    const auto to = static_cast<std::ptrdiff_t>(o * w.output_stride) + tiles[t].output;
+                    const winograd::tile& tile = tiles[t];
+                    const auto to = static_cast<std::ptrdiff_t>(o * w.output_stride) + tile.output;
+                    const T* const sums = product + (o - first) * step + t * l;
+                    if constexpr (R % 2 == 0 && C % 2 == 0)
+                        if (w.pool == winograd::pool_side::output) {
+                            finish_pooled_tile<V, R, C>(sums, out_plane, bias, to, w.output_row, tile.height, tile.width, e,
+                                                        winner);
+                            continue;
+                        }
                     prefetch_rows<V, true>(e.output + to + w.output_stride, w.output_row, R, C);
                     if (e.mask) prefetch_rows<V, false>(e.mask + to + w.output_stride, w.output_row, R, C);
-                    finish_tile<V, R, C>(product + (o - first) * step + t * l, out_plane, bias, to, w.output_row, tiles[t].height,
-                                         tiles[t].width, e);
+                    finish_tile<V, R, C>(sums, out_plane, bias, to, w.output_row, tile.height, tile.width, e);
                 }
             }
         }
@@ -258,12 +287,13 @@ void run_part(const winograd& w, const winograd::part& part, const T* input, con
 
 }  // namespace detail
 
-/// Runs one direction on one block. `scratch` holds w.scratch(lanes) values.
+/// Runs one direction on one block. `scratch` holds w.scratch(lanes) values; `winner` what a joined pool keeps between the forward
+/// and the backward pass, in the layout of its output.
 template <class V, class T>
-void run_winograd(const winograd& w, const T* input, const T* packed, const epilogue<T>& e, T* scratch) {
+void run_winograd(const winograd& w, const T* input, const T* packed, const epilogue<T>& e, T* scratch, T* winner = nullptr) {
     for (const auto& part : w.parts)
         detail::with_tile_size(part, [&]<int R, int C>(std::integral_constant<int, R>, std::integral_constant<int, C>) {
-            detail::run_part<V, R, C>(w, part, input, packed, e, scratch);
+            detail::run_part<V, R, C>(w, part, input, packed, e, scratch, winner);
         });
 }
 

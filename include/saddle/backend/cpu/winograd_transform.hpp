@@ -157,16 +157,43 @@ template <class V, bool Write, class T>
         for (int c = 0; c < columns; ++c) __builtin_prefetch(from + r * row + c * V::size, Write ? 1 : 0);
 }
 
-/// V = Bᵀ d B of one patch whose rows stand `row` values apart; the results go to planes `plane` values apart.
-template <class V, int R, int C, class T>
-void transform_patch(const T* patch, std::size_t row, T* out, std::size_t plane) {
+/// The values under a tile as they stand in a tensor, rows `row` values apart.
+template <class V, class T>
+struct stored_patch {
+    const T* at;
+    std::size_t row;
+
+    [[gnu::always_inline]] V load(int r, int c) const { return V::load_aligned(at + r * row + c * V::size); }
+};
+
+/// The gradient under a tile of what a 2×2 max pool reads: that of a window where its winner stands, 0 elsewhere.
+///
+/// `gradient` and `winner` (1 to 4 in row order, 0 for none) have the layout of the pool's output and begin at the window of the
+/// patch's first value, whose row and column in it are `odd_row` and `odd_column`.
+template <class V, class T>
+struct routed_patch {
+    const T *gradient, *winner;
+    std::size_t row;
+    int odd_row, odd_column;
+
+    [[gnu::always_inline]] V load(int r, int c) const {
+        const int y = r + odd_row, x = c + odd_column;
+        const std::size_t at = static_cast<std::size_t>(y / 2) * row + static_cast<std::size_t>(x / 2) * V::size;
+        const auto wins = V::load_aligned(winner + at) == V(static_cast<T>(1 + y % 2 * 2 + x % 2));
+        return choose(wins, V::load_aligned(gradient + at), V(T(0)));
+    }
+};
+
+/// V = Bᵀ d B of one patch; the results go to planes `plane` values apart.
+template <class V, int R, int C, class Patch, class T>
+void transform_patch(const Patch& patch, T* out, std::size_t plane) {
     constexpr int rows = winograd_transform<R>::patch, columns = winograd_transform<C>::patch;
     V between[rows][columns];
 #pragma GCC unroll 7
     for (int c = 0; c < columns; ++c) {
         V d[rows], t[rows];
 #pragma GCC unroll 7
-        for (int r = 0; r < rows; ++r) d[r] = V::load_aligned(patch + r * row + c * V::size);
+        for (int r = 0; r < rows; ++r) d[r] = patch.load(r, c);
         winograd_transform<R>::input(d, t);
 #pragma GCC unroll 7
         for (int r = 0; r < rows; ++r) between[r][c] = t[r];
@@ -180,12 +207,11 @@ void transform_patch(const T* patch, std::size_t row, T* out, std::size_t plane)
     }
 }
 
-/// Y = Aᵀ M A of one tile, bias and epilogue applied; stores the first `height` rows and `width` columns from `at` on.
+/// The first half of Y = Aᵀ M A: `between` = Aᵀ M, of one tile whose planes stand `plane` values apart.
 template <class V, int R, int C, class T>
-void finish_tile(const T* from, std::size_t plane, V bias, std::ptrdiff_t at, std::size_t row, int height, int width,
-                 const epilogue<T>& e) {
+[[gnu::always_inline]] inline void gather_columns(const T* from, std::size_t plane,
+                                                  V (&between)[R][winograd_transform<C>::patch]) {
     constexpr int rows = winograd_transform<R>::patch, columns = winograd_transform<C>::patch;
-    V between[R][columns];
 #pragma GCC unroll 7
     for (int c = 0; c < columns; ++c) {
         V m[rows], y[R];
@@ -195,12 +221,52 @@ void finish_tile(const T* from, std::size_t plane, V bias, std::ptrdiff_t at, st
 #pragma GCC unroll 5
         for (int r = 0; r < R; ++r) between[r][c] = y[r];
     }
+}
+
+/// Y = Aᵀ M A of one tile, bias and epilogue applied; stores the first `height` rows and `width` columns from `at` on.
+template <class V, int R, int C, class T>
+void finish_tile(const T* from, std::size_t plane, V bias, std::ptrdiff_t at, std::size_t row, int height, int width,
+                 const epilogue<T>& e) {
+    V between[R][winograd_transform<C>::patch];
+    gather_columns<V, R, C>(from, plane, between);
     for (int r = 0; r < height; ++r, at += static_cast<std::ptrdiff_t>(row)) {
         V y[C];
         winograd_transform<C>::output(between[r], y);
 #pragma GCC unroll 5
         for (int c = 0; c < C; ++c)
             if (c < width) finish(e, at + c * static_cast<std::ptrdiff_t>(V::size), y[c] + bias);
+    }
+}
+
+/// The same followed by a 2×2 max pool: stores the windows' largest values from e.output + at on, and their winners as
+/// `routed_patch` reads them. R, C, height and width are even.
+template <class V, int R, int C, class T>
+void finish_pooled_tile(const T* from, std::size_t plane, V bias, std::ptrdiff_t at, std::size_t row, int height, int width,
+                        const epilogue<T>& e, T* winner) {
+    V between[R][winograd_transform<C>::patch];
+    gather_columns<V, R, C>(from, plane, between);
+    const V zero(T(0));
+    for (int r = 0; r < height; r += 2, at += static_cast<std::ptrdiff_t>(row)) {
+        V y[2][C];
+        winograd_transform<C>::output(between[r], y[0]);
+        winograd_transform<C>::output(between[r + 1], y[1]);
+#pragma GCC unroll 2
+        for (int c = 0; c < C; c += 2) {
+            if (c >= width) continue;
+            const V window[4] = {y[0][c] + bias, y[0][c + 1] + bias, y[1][c] + bias, y[1][c + 1] + bias};
+            V best = window[0], first = zero;
+#pragma GCC unroll 3
+            for (int k = 1; k < 4; ++k) best = choose(window[k] > best || !(window[k] == window[k]), window[k], best);
+#pragma GCC unroll 4
+            for (int k = 4; k-- > 0;) first = choose(window[k] == best, V(static_cast<T>(k + 1)), first);
+            if (e.relu) {
+                best = choose(best < zero, zero, best);
+                first = choose(best > zero, first, zero);
+            }
+            const auto to = at + c / 2 * static_cast<std::ptrdiff_t>(V::size);
+            best.store_aligned(e.output + to);
+            first.store_aligned(winner + to);
+        }
     }
 }
 
