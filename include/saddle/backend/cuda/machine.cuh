@@ -1,8 +1,8 @@
 #pragma once
 #include "saddle/backend/cuda/context.cuh"
-#include "saddle/backend/cuda/convolution.cuh"
 #include "saddle/backend/cuda/pointwise.cuh"
 #include "saddle/backend/cuda/steps.cuh"
+#include "saddle/backend/cuda/wgmma_weights.cuh"
 #include "saddle/nn/activation_functions.hpp"
 
 #include <type_traits>
@@ -44,7 +44,6 @@ public:
     using S = typename Precision::storage;
     static constexpr bool uniform = std::is_same_v<S, float>;  ///< every tensor stores floats
     static constexpr bool knows_wgmma = !std::is_same_v<Precision, fp32>;
-    static constexpr bool packs_for_wgmma = std::is_same_v<Precision, tf32>;  ///< weights once more, in another order
 
     machine(const plan& p, bool training, const device_properties& device)
         : list_(make_steps(p, training)), parameters_(p.parameters), buffers_(p.buffers), parameter_count_(p.parameter_count),
@@ -185,9 +184,8 @@ private:
     struct unit {
         convolution_pair pair;
         std::size_t forward = 0, backward = 0;
-        std::size_t wgmma_forward = none, wgmma_backward = none;  ///< where packs_for_wgmma, of those that run by it
-        bool from_few = false, to_few = false;                    ///< plain kernels for the images' few channels
-        bool exact_forward = false, exact_backward = false;       ///< the source stores floats although the precision does not
+        bool from_few = false, to_few = false;               ///< plain kernels for the images' few channels
+        bool exact_forward = false, exact_backward = false;  ///< the source stores floats although the precision does not
     };
 
     static std::size_t rounded(std::size_t bytes) { return parts_of(bytes, 256) * 256; }
@@ -273,28 +271,12 @@ private:
     [[nodiscard]] T* packed(std::size_t offset) const {
         return reinterpret_cast<T*>(packed_.data() + offset);
     }
-    [[nodiscard]] wgmma_operands<S> wgmma(const unit& u, bool backward, const batch_memory& m) const {
-        if constexpr (packs_for_wgmma) {
-            const std::size_t at = backward ? u.wgmma_backward : u.wgmma_forward;
-            return {wgmma_maps(m), at == none ? nullptr : wgmma_packed_.data() + at};
-        } else {
-            return {wgmma_maps(m), packed<const S>(backward ? u.backward : u.forward)};
-        }
+    [[nodiscard]] wgmma_operands<S> wgmma(std::size_t i, bool backward, const batch_memory& m) const {
+        const auto* const plain = packed<const S>(backward ? units_[i].backward : units_[i].forward);
+        return {wgmma_maps(m), wgmma_weights_.of(i, backward, plain)};
     }
     void reserve_for_wgmma() {
-        if constexpr (packs_for_wgmma) {
-            std::size_t used = 0;
-            const auto room = [&](const convolution_shape& s) {
-                return runs_by_wgmma<Precision>(s)
-                           ? std::exchange(used, used + parts_of(wgmma_packed_size<Precision>(s), 64) * 64)
-                           : none;
-            };
-            for (auto& u : units_) {
-                u.wgmma_forward = room(u.pair.forward);
-                u.wgmma_backward = room(u.pair.backward);
-            }
-            wgmma_packed_.reserve(used + 1);
-        }
+        wgmma_weights_.reserve(units_.size(), [&](std::size_t i) -> const convolution_pair& { return units_[i].pair; });
     }
     void pack_step(cudaStream_t stream, std::size_t i);
 
@@ -308,7 +290,7 @@ private:
     std::vector<bool> absorbed_, depends_on_weights_;
     device_vector<float> values_;  ///< parameters, buffers, constants of norms
     device_vector<std::byte> packed_;
-    device_vector<S> wgmma_packed_;
+    wgmma_weights<Precision> wgmma_weights_;
 };
 
 }  // namespace saddle::cuda

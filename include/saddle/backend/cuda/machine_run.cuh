@@ -25,14 +25,7 @@ void machine<Precision>::pack_step(cudaStream_t stream, std::size_t i) {
         };
         one(u.pair.forward, u.forward, u.from_few || u.exact_forward);
         one(u.pair.backward, u.backward, u.to_few || u.exact_backward);
-        if constexpr (packs_for_wgmma) {
-            if (!wgmma_) return;
-            const auto more = [&](const convolution_shape& shape, std::size_t at) {
-                if (at != none) launch_pack_for_wgmma(stream, parameter(s.op.weight), scale, shape, wgmma_packed_.data() + at);
-            };
-            more(u.pair.forward, u.wgmma_forward);
-            more(u.pair.backward, u.wgmma_backward);
-        }
+        if (wgmma_) wgmma_weights_.pack(stream, i, u.pair, parameter(s.op.weight), scale);
     } else if (s.op.kind == operation_kind::batch_norm && !training_) {
         norm(s.op, nullptr);
     } else if (s.op.kind == operation_kind::scale_shift) {
@@ -72,7 +65,7 @@ void machine<Precision>::forward(std::size_t i, const batch_memory& m) const {
                                          packed<const float>(u.forward), e, m.lanes, multiprocessors_);
             else
                 launch_convolution<Precision>(m.stream, u.pair.forward, value<const S>(op.input, m), packed<const S>(u.forward),
-                                              e, m.lanes, multiprocessors_, wgmma(u, false, m));
+                                              e, m.lanes, multiprocessors_, wgmma(i, false, m));
         });
     }
     typed(op.input, [&]<class T>(T*) {
@@ -147,7 +140,7 @@ void machine<Precision>::backward(std::size_t i, const batch_memory& m, const Fi
                                                    multiprocessors_, by_wgmma);
                 };
                 if constexpr (std::is_same_v<Y, S>)
-                    run(Precision{}, wgmma(u, true, m));
+                    run(Precision{}, wgmma(i, true, m));
                 else
                     run(fp32{}, {});
             });
