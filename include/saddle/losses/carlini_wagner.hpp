@@ -18,6 +18,7 @@ enum class cw_objective : std::uint8_t { f1 = 1, f2, f3, f4, f5, f6, f7 };
 /// the largest logit. kappa finite and >= 0, with f6 only, else invalid_argument.
 struct carlini_wagner_loss {
     static constexpr std::string_view name = "carlini_wagner";
+    static constexpr bool on_device = true;
     cw_objective objective = cw_objective::f6;
     double kappa = 0;
 

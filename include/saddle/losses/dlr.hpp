@@ -12,6 +12,7 @@ namespace saddle {
 /// form also compares with the true class, loss_input::truth.
 struct dlr {
     static constexpr std::string_view name = "dlr";
+    static constexpr bool on_device = true;
     bool few_classes = false;
 
     [[nodiscard]] constexpr std::size_t least_classes(bool targeted) const { return few_classes ? 2 : targeted ? 4 : 3; }

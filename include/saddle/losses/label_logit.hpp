@@ -7,6 +7,7 @@ namespace saddle {
 /// substitute model; it is not a loss that attacks ascend.
 struct label_logit {
     static constexpr std::string_view name = "label_logit";
+    static constexpr bool on_device = true;
 
     template <class V, class T>
     [[nodiscard]] SADDLE_HOST_DEVICE V evaluate(const loss_input<T>& in, T* gradient) const {

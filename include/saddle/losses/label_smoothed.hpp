@@ -9,6 +9,7 @@ namespace saddle {
 /// p_y > 1 - alpha, so it is a weaker surrogate on confident models.
 struct label_smoothed {
     static constexpr std::string_view name = "label_smoothed";
+    static constexpr bool on_device = true;
     double alpha = .1;
 
     template <class V, class T>

@@ -11,6 +11,7 @@ namespace saddle {
 /// part (torchattacks issue 184). kappa finite and >= 0, else invalid_argument.
 struct logit_margin {
     static constexpr std::string_view name = "logit_margin";
+    static constexpr bool on_device = true;
     bool clipped = false;
     double kappa = 0;
 

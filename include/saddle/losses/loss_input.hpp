@@ -60,6 +60,13 @@ template <class L>
         return 2;
 }
 
+/// True for losses that say `static constexpr bool on_device = true`: all they do is SADDLE_HOST_DEVICE and they are trivially copyable,
+/// so a training on a device evaluates them there. Others it evaluates on the host.
+template <class L>
+inline constexpr bool evaluates_on_device = requires {
+    requires L::on_device;
+};
+
 /// True for losses that keep something of the clean prediction: `prepare<V>(clean logits, classes, stride, state)` fills
 /// state_rows(K).
 template <class L>

@@ -7,6 +7,7 @@ namespace saddle {
 /// where x is misclassified; targeted it is z_t - log sum_{j != t} exp z_j.
 struct soft_logit_margin {
     static constexpr std::string_view name = "soft_logit_margin";
+    static constexpr bool on_device = true;
 
     template <class V, class T>
     [[nodiscard]] SADDLE_HOST_DEVICE V evaluate(const loss_input<T>& in, T* gradient) const {

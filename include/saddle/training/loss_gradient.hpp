@@ -12,6 +12,7 @@ class block_losses {
 public:
     using value_type = typename Model::value_type;
     using vector = typename training_context<Model>::program_type::vector;
+    static constexpr bool on_device = evaluates_on_device<L>;
     static_assert(Loss<L, value_type>, "saddle: this type is not a loss (docs/losses.md)");
     static_assert(!keeps_state<L>,
                   "saddle: this loss compares with a clean prediction; an objective needs one of a label, like cross_entropy");
@@ -41,6 +42,15 @@ public:
             losses_[first + l] = static_cast<double>(value[l]);
             correct_[first + l] = best[l] == label[l];
         }
+    }
+    /// For a training program that evaluates the loss where the logits are: the loss, its labels, the factor of its derivative; and
+    /// what came of it, example by example.
+    [[nodiscard]] const L& loss() const { return loss_; }
+    [[nodiscard]] const labels& truth() const { return y_; }
+    [[nodiscard]] value_type factor() const { return factor_; }
+    void take(const value_type* values, const std::uint8_t* correct) {
+        std::copy_n(values, losses_.size(), losses_.begin());
+        std::copy_n(correct, correct_.size(), correct_.begin());
     }
     /// Weight times the sum of the losses, summed in double in the order of the examples, and the number of correct ones.
     [[nodiscard]] objective_result result() const {

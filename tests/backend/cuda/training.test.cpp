@@ -1,5 +1,11 @@
 #include "saddle/attacks/pgd.hpp"
 #include "saddle/cuda.cuh"
+#include "saddle/losses/carlini_wagner.hpp"
+#include "saddle/losses/dlr.hpp"
+#include "saddle/losses/label_logit.hpp"
+#include "saddle/losses/label_smoothed.hpp"
+#include "saddle/losses/logit_margin.hpp"
+#include "saddle/losses/soft_logit_margin.hpp"
 #include "saddle/nn/activations.hpp"
 #include "saddle/nn/linear.hpp"
 #include "saddle/nn/model.hpp"
@@ -10,6 +16,7 @@
 #include "saddle/training/objectives/natural.hpp"
 #include "saddle/training/optimizers.hpp"
 #include "saddle/training/trainer.hpp"
+#include "support/agreement.hpp"
 #include "support/catch.hpp"
 
 #include <filesystem>
@@ -103,6 +110,23 @@ struct fail_after {
     }
 };
 
+/// A loss that does not say that the device may evaluate it.
+template <class L>
+struct host_loss : L {
+    static constexpr bool on_device = false;
+};
+/// How many bytes have crossed the bus after each step.
+struct traffic {
+    std::vector<std::size_t> to_device, to_host;
+    std::vector<double> losses, accuracies;
+    void step_end(const step_record& r) {
+        to_device.push_back(cuda_emulator::bytes_to_device);
+        to_host.push_back(cuda_emulator::bytes_to_host);
+        losses.push_back(r.loss);
+        accuracies.push_back(r.accuracy);
+    }
+};
+
 struct halves_weights {
     std::vector<std::vector<float>> seen;
     template <class Trainer>
@@ -179,13 +203,7 @@ TEST_CASE("no weights cross the bus inside an epoch", "[cuda]") {
     using wide = sequential<flatten, linear<600>, relu, linear<3>>;
     model<wide, shape<1, 3, 3>, backend::cuda_fp32> m(1);
     const std::size_t weights = m.parameters().size() * sizeof(float);
-    struct counter {
-        std::vector<std::size_t> to_device, to_host;
-        void step_end(const step_record&) {
-            to_device.push_back(cuda_emulator::bytes_to_device);
-            to_host.push_back(cuda_emulator::bytes_to_host);
-        }
-    } counts;
+    traffic counts;
     const objectives::adversarial madry(pgd({.epsilon = .1, .step_size = .05, .steps = 1}));
     trainer t(m, madry, adam{}, schedules::constant{}, trainer_settings{.epochs = 1, .batch_size = 8, .threads = 1}, counts);
     (void)t.fit(data);
@@ -194,6 +212,67 @@ TEST_CASE("no weights cross the bus inside an epoch", "[cuda]") {
         CHECK(counts.to_device[step] - counts.to_device[step - 1] < weights / 2);
         CHECK(counts.to_host[step] - counts.to_host[step - 1] < weights / 2);
     }
+}
+
+TEST_CASE("losses evaluated on the device train as on the host and leave the logits there", "[cuda]") {
+    const auto check = [](const auto& loss, const auto& on_host_alone) {
+        traffic device, host;
+        const auto found = train(objectives::natural(loss), momentum, settings, device),
+                   expected = train(objectives::natural(on_host_alone), momentum, settings, host);
+        CHECK(testing::relative_difference(std::span<const float>(found), std::span<const float>(expected)) <= 1e-5);
+        CHECK(device.accuracies == host.accuracies);
+        REQUIRE(device.losses.size() == 6);
+        for (std::size_t i = 0; i < 6; ++i) CHECK(device.losses[i] == Approx(host.losses[i]).epsilon(1e-6));
+        constexpr std::size_t of_an_example = sizeof(float) + 1, flags = 2 * sizeof(int), logits = 3 * 64 * sizeof(float);
+        CHECK(device.to_host[1] - device.to_host[0] == 16 * of_an_example + flags);
+        CHECK(host.to_host[1] - host.to_host[0] == logits + flags);
+    };
+    check(cross_entropy{}, host_loss<cross_entropy>{});
+    check(label_smoothed{.alpha = .2}, host_loss<label_smoothed>{{.alpha = .2}});
+}
+
+TEST_CASE("each loss of the library has on the device the value and slopes of the host", "[cuda]") {
+    constexpr std::size_t lanes = 64, valid = 50, classes = 5;
+    const random_stream draws({.seed = 3});
+    std::vector<float> logits(classes * lanes), slopes(classes * lanes), values(lanes, -1);
+    std::vector<std::int32_t> y(lanes);
+    std::vector<std::uint8_t> correct(lanes, 7);
+    for (std::size_t l = 0; l < lanes; ++l) {
+        y[l] = static_cast<std::int32_t>(l % classes);
+        for (std::size_t k = 0; k < classes; ++k) logits[k * lanes + l] = 20 * draws.uniform(l, k) - 10;
+    }
+    logits[3] = std::numeric_limits<float>::quiet_NaN();
+    const cuda::stream order;
+    const auto check = [&](const auto& loss) {
+        CAPTURE(loss.name);
+        using L = std::remove_cvref_t<decltype(loss)>;
+        static_assert(evaluates_on_device<L> && !evaluates_on_device<host_loss<L>>);
+        cuda::launch(order.handle(), cuda::training_loss<L>, {.operation = "loss", .threads = 64}, loss,
+                     static_cast<const float*>(logits.data()), static_cast<const std::int32_t*>(y.data()),
+                     static_cast<int>(classes), static_cast<int>(lanes), static_cast<int>(valid), .25f, slopes.data(),
+                     values.data(), correct.data());
+        for (std::size_t l = 0; l < lanes; ++l) {
+            std::vector<float> z(classes), dz(classes);
+            for (std::size_t k = 0; k < classes; ++k) z[k] = logits[k * lanes + l];
+            const auto label = static_cast<float>(y[l]);
+            const float value = loss.template evaluate<float>(loss_input<float>{z.data(), classes, 1, &label}, dz.data());
+            if (l >= valid) {
+                CHECK(values[l] == -1);
+                CHECK(correct[l] == 7);
+            } else {
+                CHECK((values[l] == value || (value != value && values[l] != values[l])));
+                CHECK(correct[l] == (l != 3 && std::max_element(z.begin(), z.end()) - z.begin() == y[l]));
+            }
+            for (std::size_t k = 0; k < classes && l != 3; ++k) CHECK(slopes[k * lanes + l] == (l < valid ? .25f * dz[k] : 0));
+        }
+    };
+    check(cross_entropy{});
+    check(label_smoothed{});
+    check(logit_margin{});
+    check(soft_logit_margin{});
+    check(label_logit{});
+    check(dlr{});
+    check(carlini_wagner_loss{});
 }
 
 TEST_CASE("a step that is not finite leaves the weights from before it", "[cuda]") {

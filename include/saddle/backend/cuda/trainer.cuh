@@ -1,4 +1,5 @@
 #pragma once
+#include "saddle/backend/cuda/kernels/training_loss.cuh"
 #include "saddle/backend/cuda/session.cuh"
 #include "saddle/backend/cuda/weight_gradient.cuh"
 #include "saddle/backend/cuda/weights.cuh"
@@ -10,8 +11,8 @@ namespace saddle::cuda {
 
 /// Forward, backward and weight gradient in training mode, the whole batch at once on the device.
 ///
-/// Weights and gradient stay in `weights()`, where an optimizer's rule updates them, or come from and go to the host. Losses are
-/// computed on the host, from the logits. Sums have a fixed order, so every run gives the same bits.
+/// Weights and gradient stay in `weights()`, where an optimizer's rule updates them, or come from and go to the host. A loss that
+/// says so (evaluates_on_device) is evaluated here too, any other on the host, from the logits. Sums have a fixed order, so every run gives the same bits.
 template <class Precision>
 class trainer_program {
 public:
@@ -53,8 +54,8 @@ public:
         weights_.pack_again();
     }
 
-    /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes, and adds
-    /// the weight gradient to that of `weights()`. Throws shape_error when x or ids do not fit the plan, out_of_device_memory when
+    /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes or evaluates its
+    /// loss() here (block_losses in training/loss_gradient.hpp), and adds the weight gradient to that of `weights()`. Throws shape_error when x or ids do not fit the plan, out_of_device_memory when
     /// the batch does not fit the device.
     template <class Loss>
     void differentiate(const images& x, std::span<const std::uint64_t> ids, const training_settings& settings, Loss&& loss) {
@@ -64,12 +65,17 @@ public:
         begin(x, ids);
         const run at{x.size(), settings};
         for (std::size_t i = 0; i < machine_.list().steps.size(); ++i) forward(i, at);
-        call_loss(loss, at);
+        constexpr bool here = requires { requires std::remove_cvref_t<Loss>::on_device; };
+        if constexpr (here)
+            evaluate_loss(loss, at);
+        else
+            call_loss(loss, at);
         for (std::size_t i = machine_.list().steps.size(); i-- > 0;) {
             collect(i, at);
             backward(i, at);
         }
         batch_.order().synchronize();
+        if constexpr (here) loss.take(host_values_.data(), host_correct_.data());
     }
     /// The same with weights that come from the host and a gradient that is added to `gradient` there. Throws shape_error when the
     /// vectors do not fit the plan, too.
@@ -100,7 +106,6 @@ private:
         reserve_scratch(lanes);
         images_.reserve(values);
         ids_.reserve(lanes);
-        host_logits_.reserve(2 * lanes * batch_.classes());
         weights_.take_gradient_back();
         weights_.pack();
         copy_values(place_.stream, images_.data(), x.data(), values, cudaMemcpyHostToDevice);
@@ -143,9 +148,27 @@ private:
         return weights_.gradient() + plan_.parameters[parameter].offset;
     }
 
+    /// Values and classes are on their way to the host when it returns.
+    template <class Loss>
+    void evaluate_loss(const Loss& loss, const run& at) {
+        using L = std::remove_cvref_t<decltype(loss.loss())>;
+        static_assert(std::is_trivially_copyable_v<L>, "saddle: a loss is copied to the device byte by byte");
+        const std::size_t lanes = place_.lanes;
+        labels_.reserve(lanes), values_.reserve(lanes), correct_.reserve(lanes);
+        host_values_.reserve(lanes), host_correct_.reserve(lanes);
+        copy_values(place_.stream, labels_.data(), loss.truth().data(), at.count, cudaMemcpyHostToDevice);
+        launch(place_.stream, training_loss<L>,
+               {.operation = "loss of a training step", .blocks = parts_of(lanes, 64), .threads = 64}, loss.loss(),
+               static_cast<const float*>(place_.logits), static_cast<const std::int32_t*>(labels_.data()),
+               static_cast<int>(batch_.classes()), static_cast<int>(lanes), static_cast<int>(at.count), loss.factor(),
+               place_.logits_gradient, values_.data(), correct_.data());
+        copy_values(place_.stream, host_values_.data(), values_.data(), at.count, cudaMemcpyDeviceToHost);
+        copy_values(place_.stream, host_correct_.data(), correct_.data(), at.count, cudaMemcpyDeviceToHost);
+    }
     template <class Loss>
     void call_loss(Loss& loss, const run& at) {
         const std::size_t classes = batch_.classes(), lanes = place_.lanes;
+        host_logits_.reserve(2 * lanes * classes);
         float* const logits = host_logits_.data();
         float* const slopes = logits + lanes * classes;
         copy_values(place_.stream, logits, place_.logits, lanes * classes, cudaMemcpyDeviceToHost);
@@ -289,10 +312,13 @@ private:
     device_weights<Precision> weights_;
     batch_memory place_{};
     std::vector<batch_norm_state> norms_;
-    device_vector<float> norm_memory_, images_, partial_;
+    device_vector<float> norm_memory_, images_, partial_, values_;
+    device_vector<std::int32_t> labels_;
+    device_vector<std::uint8_t> correct_;
     device_vector<std::uint64_t> ids_;
     device_vector<sum_pair> pairs_;
-    pinned_vector<float> host_gradient_, host_logits_;
+    pinned_vector<float> host_gradient_, host_logits_, host_values_;
+    pinned_vector<std::uint8_t> host_correct_;
 };
 
 }  // namespace saddle::cuda
