@@ -127,6 +127,23 @@ TEST_CASE("certify on the device tells its progress, stops on request and refuse
     CHECK(certify<box>(m.device, images(), {}, linf_box{.1}).status.empty());
 }
 
+TEST_CASE("certify on the device takes smaller batches where its memory is short", "[cuda][certify]") {
+    const two_models<strided> m(100);
+    const auto expected = certify<box, double>(m.device, m.x, m.y, linf_box{.02});
+    const cuda::certified_program program(m.device.structure(), m.device.parameters(), m.device.buffers());
+    const cuda::device_analysis<box> bounds(program.network(), {}, rounding_model::of<float, double>(soundness::float_program));
+    worker_pool pool(1);
+    const auto with_room_for = [&](std::size_t lanes) {
+        cuda_emulator::memory_limit = lanes * bounds.bytes_per_lane();
+        return program.certify<double>(box{}, m.x, m.y, linf_box{.02}, pool, {});
+    };
+    const auto found = with_room_for(96);
+    CHECK(found.status == expected.status);
+    for (std::size_t i = 0; i < 100; ++i) CHECK((i == 1 || found.margin[i] == expected.margin[i]));
+    CHECK_THROWS_WITH(with_room_for(60), Catch::Matchers::Contains("no room for 64 images"));
+    cuda_emulator::memory_limit = std::size_t(-1);
+}
+
 TEST_CASE("radii and partitions are found on the device, too", "[cuda][certify]") {
     const two_models<strided> m(4);
     const auto radii = largest_certified_epsilon<box>(m.device, m.x, m.y, box{}, {.upper = .1, .tolerance = .02});

@@ -175,6 +175,39 @@ TEST_CASE("the zonotope on the device takes fewer images at once where memory is
     CHECK_THROWS_AS(little.device_margins(batch), invalid_argument);
 }
 
+TEST_CASE("the zonotope on the device takes fewer images at once where its lists find no room, and names the batch to try",
+          "[cuda][zonotope]") {
+    const auto m = random_model<dense>(3);
+    const std::size_t size = m.structure().input().size();
+    const box_batch points(150, size, 0), batch(150, size, .1);
+    using kind = both_devices<zonotope, small_model<dense>>;
+    const auto whole = kind(m, {}, soundness::float_program).device_margins(batch);
+    const auto with_lists_of = [&](std::size_t bytes, std::size_t lanes) {
+        kind crowded(m, {}, soundness::float_program);
+        crowded.device.reserve(lanes);
+        crowded.device_margins(points);  // memory for coefficients, and none for lists
+        cuda_emulator::memory_limit = bytes;
+        const auto margins = crowded.device_margins(batch);
+        cuda_emulator::memory_limit = std::size_t(-1);
+        CHECK(crowded.device.images_at_once() < 150);
+        CHECK(crowded.device.images_at_once() > 1);
+        return margins;
+    };
+    CHECK(with_lists_of(40'000, 192) == whole);
+    CHECK_THROWS_WITH(with_lists_of(10, 192), Catch::Matchers::Contains("generators of one image beside a batch of 192") &&
+                                                  Catch::Matchers::Contains("try a batch of 128"));
+    cuda_emulator::memory_limit = std::size_t(-1);
+    kind narrow(m, {}, soundness::float_program);
+    narrow.device_margins(only(points, 0));
+    cuda_emulator::memory_limit = 10;
+    CHECK_THROWS_WITH(narrow.device_margins(only(batch, 0)), Catch::Matchers::Contains("no smaller batch takes less"));
+    cuda_emulator::memory_limit = std::size_t(-1);
+    kind wide(m, {}, soundness::float_program);
+    cuda_emulator::memory_limit = 100 * wide.device.bounds().bytes_per_lane();
+    CHECK_THROWS_WITH(wide.device.reserve(192), Catch::Matchers::Contains("try a batch of"));
+    cuda_emulator::memory_limit = std::size_t(-1);
+}
+
 TEST_CASE("pixels that no window reads leave a zonotope on the device where they are skipped", "[cuda][zonotope]") {
     using network = sequential<conv2d<3, 1, stride<2>>, relu, flatten, linear<4>>;
     const auto m = random_model<network>(3);

@@ -121,10 +121,11 @@ private:
 template <class T>
 using pinned_vector = device_vector<T, true>;
 
-/// Reserves `lanes` times `each` bytes; where that does not fit, the text names the batch size to try.
-inline bool reserve_lanes(device_vector<std::byte>& memory, std::size_t lanes, std::size_t each, std::string_view what) {
+/// Reserves `lanes` times `each` bytes, a multiple of T's; where that does not fit, the text names the batch size to try.
+template <class T>
+bool reserve_lanes(device_vector<T>& memory, std::size_t lanes, std::size_t each, std::string_view what) {
     try {
-        return memory.reserve(lanes * each);
+        return memory.reserve(lanes * (each / sizeof(T)));
     } catch (const out_of_device_memory&) {
         std::size_t free = 0, total = 0;
         check(cudaMemGetInfo(&free, &total), "asking for free memory");

@@ -64,7 +64,7 @@ public:
     [[nodiscard]] const device_network& network() const { return network_; }
 
     /// saddle::certify on the device: batches of images, bounds in double, rounded outward to BoundScalar at the end. An image's
-    /// `seconds` are its share of its batch's.
+    /// `seconds` are its share of its batch's. A batch that finds no room is begun again with half as many images, down to 64.
     template <class BoundScalar, class D, class Box>
     [[nodiscard]] certification_result certify(const D& domain, const images& x, const labels& y, const Box& box,
                                                worker_pool& pool, const certify_settings& settings) const;
@@ -121,13 +121,15 @@ certification_result certified_program::certify(const D& domain, const images& x
         report(count - open.size());
         if (open.empty()) return result;
 
-        device_analysis<D> analysis(network_, domain, rounding_model::of<float, double>(settings.level));
-        const std::size_t batch = batch_size(open.size(), analysis.bytes_per_lane());
-        analysis.reserve(batch);
+        const auto begin = [&] {
+            return std::make_unique<device_analysis<D>>(network_, domain, rounding_model::of<float, double>(settings.level));
+        };
+        auto analysis = begin();
+        std::size_t batch = batch_size(open.size(), analysis->bytes_per_lane());
         pinned_vector<float> lower(batch * elements), upper(batch * elements);
         std::vector<int> truth(batch);
         std::vector<double> margins(batch * classes);
-        for (std::size_t first = 0; first < open.size(); first += batch) {
+        for (std::size_t first = 0; first < open.size();) {
             heed_stop();
             const auto start = clock::now();
             const std::size_t images = std::min(batch, open.size() - first);
@@ -137,7 +139,16 @@ certification_result certified_program::certify(const D& domain, const images& x
                     std::span<float>(upper.data() + k * elements, elements));
                 truth[k] = y[i];
             });
-            analysis.margins(lower.data(), upper.data(), truth.data(), images, margins.data());
+            try {
+                analysis->reserve(batch);
+                analysis->margins(lower.data(), upper.data(), truth.data(), images, margins.data());
+            } catch (const out_of_device_memory&) {
+                if (batch == lane_step) throw;
+                batch = padded_lanes(batch / 2);
+                analysis.reset();
+                analysis = begin();
+                continue;
+            }
             const double share = std::chrono::duration<double>(clock::now() - start).count() / static_cast<double>(images);
             for (std::size_t k = 0; k < images; ++k) {
                 const std::size_t i = open[first + k];
@@ -147,6 +158,7 @@ certification_result certified_program::certify(const D& domain, const images& x
                 result.seconds[i] = share;
             }
             report(images);
+            first += images;
         }
         return result;
     }

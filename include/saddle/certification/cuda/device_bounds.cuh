@@ -23,7 +23,7 @@ public:
     void reserve(std::size_t lanes) {
         if (lanes <= room_) return;
         reserve_lanes(memory_, lanes, bytes_per_lane(), "bounds of a batch on the device");
-        staging_.reserve(4 * elements() * lanes);
+        reserve_lanes(staging_, lanes, 4 * elements() * sizeof(float), "boxes of a batch on the device");
         room_ = lanes;
     }
 

@@ -1,6 +1,6 @@
 #pragma once
+#include "saddle/certification/cuda/coefficient_memory.cuh"
 #include "saddle/certification/cuda/device_analysis.cuh"
-#include "saddle/certification/cuda/first_fit.cuh"
 #include "saddle/certification/cuda/generator_family.cuh"
 #include "saddle/certification/zonotope.hpp"
 
@@ -38,24 +38,28 @@ public:
         return bytes;
     }
     void reserve(std::size_t lanes) {
+        const auto reserve = [&](auto& memory, std::size_t each) {
+            reserve_lanes(memory, lanes, each * sizeof *memory.data(), "forms of a batch on the device");
+        };
         bounds_.reserve(lanes);
         result_.reserve(lanes, classes());
-        forms_.reserve(3 * values_ * lanes);
-        for (auto* each : {&slope_, &fresh_, &widened_lo_, &widened_hi_}) each->reserve(largest_ * lanes);
-        chosen_.reserve(largest_ * lanes);
-        differences_.reserve(classes() * lanes);
+        reserve(forms_, 3 * values_);
+        for (auto* memory : {&slope_, &fresh_, &widened_lo_, &widened_hi_}) reserve(*memory, largest_);
+        reserve(chosen_, largest_);
+        reserve(differences_, classes());
+        reserved_ = std::max(reserved_, lanes);
     }
-    /// As that of box. Throws invalid_argument when the coefficients of one image need more memory than the settings allow.
+    /// As that of box. Throws invalid_argument when the coefficients of one image need more memory than the settings allow,
+    /// out_of_device_memory, which names the batch size to try, when the device has no room for one image's generators.
     void margins(const float* lower, const float* upper, const int* labels, std::size_t images, double* margins) {
         const std::size_t elements = nodes().input().size();
         for (std::size_t done = 0; done < images;) {
             const std::size_t count = std::min(at_once_, images - done);
-            if (memory_.size() == 0) {
+            if (memory_.empty()) {
                 std::size_t guess = 0;
                 for (const auto& family : families_) guess += family->most_values(count);
-                grow(1, std::min(guess, limit_));
+                memory_.ask_for(guess);
             }
-            wanted_ = 0;
             if (run(lower + done * elements, upper + done * elements, labels + done, count, margins + done * classes()))
                 done += count;
             else
@@ -70,7 +74,7 @@ public:
         return sum;
     }
     /// Bytes of the device that their coefficients took, all gaps between them included.
-    [[nodiscard]] std::size_t bytes() const { return wanted_ * sizeof(double); }
+    [[nodiscard]] std::size_t bytes() const { return memory_.wanted() * sizeof(double); }
     /// Most images whose coefficients go forward together.
     [[nodiscard]] std::size_t images_at_once() const { return at_once_; }
 
@@ -91,38 +95,36 @@ private:
 
     /// After a run that found no room: more memory as far as it may grow, or else fewer images at once.
     void make_room(std::size_t count) {
-        if (wanted_ <= limit_ && grow(wanted_, std::min(2 * wanted_, limit_))) return;
-        if (count == 1 && short_of_memory_)
-            throw out_of_device_memory(
-                text("zonotope: no room on the device for the generators of one image, ", wanted_ * sizeof(double), " bytes"));
-        require(count > 1, "zonotope", "memory for generators of one image (bytes)", text("at most ", limit_ * sizeof(double)),
-                wanted_ * sizeof(double));
-        const std::size_t fits = std::max<std::size_t>(
-            std::min(count * 3 / 4, static_cast<std::size_t>(static_cast<double>(count) * static_cast<double>(limit_) /
-                                                             static_cast<double>(wanted_))),
-            1);
+        if (std::exchange(lists_lack_room_, false)) {
+            if (count == 1) throw no_room();
+            at_once_ = count / 2;
+            return;
+        }
+        if (memory_.grow()) return;
+        if (count == 1 && memory_.device_is_short()) throw no_room();
+        require(count > 1, "zonotope", "memory for generators of one image (bytes)",
+                text("at most ", memory_.limit() * sizeof(double)), bytes());
+        const double share = static_cast<double>(memory_.limit()) / static_cast<double>(memory_.wanted());
+        const std::size_t fits =
+            std::max<std::size_t>(std::min(count * 3 / 4, static_cast<std::size_t>(static_cast<double>(count) * share)), 1);
         at_once_ = fits < lane_step ? fits : fits / lane_step * lane_step;
     }
-
-    /// Memory for `wish` values, or for at least `least` where the device has no more; false where it has not even these.
-    bool grow(std::size_t least, std::size_t wish) {
-        for (;; wish = std::max(wish / 2, least)) {
-            try {
-                memory_.reserve(wish);
-                return true;
-            } catch (const out_of_device_memory&) {
-                if (wish > least) continue;
-                limit_ = least / 2;
-                short_of_memory_ = true;
-                return false;
-            }
-        }
+    /// For the generators of one image, beside what a batch has reserved.
+    [[nodiscard]] out_of_device_memory no_room() const {
+        std::size_t free = 0, total = 0;
+        check(cudaMemGetInfo(&free, &total), "asking for free memory");
+        const std::size_t smaller = padded_lanes(reserved_ / 2);
+        return out_of_device_memory(
+            text("zonotope: no room on the device for the generators of one image beside a batch of ", reserved_, " (", free,
+                 " of ", total, " bytes free); ",
+                 smaller < reserved_ ? text("try a batch of ", smaller)
+                                     : std::string("no smaller batch takes less: use deep_poly, whose rows go in blocks")));
     }
-    /// The margins of as many images; false where `wanted_` values are more than there is room for.
+    /// The margins of as many images; false where there is no room for their coefficients or for a list of generators.
     bool run(const float* lower, const float* upper, const int* labels, std::size_t images, double* margins) {
         const std::size_t last = nodes().size() - 1;
         const bool fold = nodes()[last].kind == operation_kind::convolution && nodes()[last].shape.pixels() == 1;
-        used_.clear();
+        memory_.clear();
         for (std::size_t i = 0; i <= last; ++i) {
             places_[i].assign(families_.size(), none);
             readers_[i] = nodes()[i].consumers;
@@ -166,17 +168,15 @@ private:
 
     /// Room for the coefficients of a family at node i.
     [[nodiscard]] bool place(std::size_t i, std::size_t f) {
-        const std::size_t size = families_[f]->values(i);
-        places_[i][f] = used_.take(size);
-        wanted_ = std::max(wanted_, places_[i][f] + size);
-        return wanted_ <= memory_.size();
+        places_[i][f] = memory_.take(families_[f]->values(i));
+        return memory_.fits();
     }
     void release(std::size_t i) {
         for (auto& place : places_[i])
-            if (place != none) used_.give_back(std::exchange(place, none));
+            if (place != none) memory_.give_back(std::exchange(place, none));
     }
     [[nodiscard]] coefficient_view view(std::size_t i, std::size_t f) const {
-        return i == none || places_[i][f] == none ? coefficient_view{} : families_[f]->view(i, memory_.data() + places_[i][f]);
+        return i == none || places_[i][f] == none ? coefficient_view{} : families_[f]->view(i, memory_.at(places_[i][f]));
     }
 
     /// A generator for every value of node i that needs one of its own.
@@ -184,7 +184,12 @@ private:
         const auto found = std::find_if(families_.begin(), families_.end(), [&](const auto& each) { return each->born() == i; });
         if (found == families_.end()) return true;
         auto& family = **found;
-        family.list(fresh_.data());
+        try {
+            family.list(fresh_.data());
+        } catch (const out_of_device_memory&) {
+            lists_lack_room_ = true;
+            return false;
+        }
         if (family.tiles() == 0) return true;
         const auto f = static_cast<std::size_t>(found - families_.begin());
         if (!place(i, f)) return false;
@@ -279,15 +284,14 @@ private:
     device_bounds bounds_;
     detail::batch_margins result_;
     std::vector<std::size_t> first_;  ///< of every node: values of those before
-    std::size_t values_ = 0, largest_ = 0, wanted_ = 0, at_once_ = std::size_t(-1);
-    std::size_t limit_ = settings_.memory / sizeof(double);  ///< most values of coefficients
-    bool short_of_memory_ = false;                           ///< the device had less than the settings allow
+    std::size_t values_ = 0, largest_ = 0, reserved_ = 0, at_once_ = std::size_t(-1);
+    bool lists_lack_room_ = false;  ///< in the last run
     std::vector<std::unique_ptr<generator_family>> families_;
     std::vector<std::vector<std::size_t>>
         places_;                        ///< [node][family], values from the start of the memory; none: no coefficients
     std::vector<std::size_t> readers_;  ///< nodes that have not read it yet
-    first_fit used_;
-    device_vector<double> memory_, forms_, slope_, fresh_, widened_lo_, widened_hi_, differences_;
+    coefficient_memory memory_{settings_.memory};
+    device_vector<double> forms_, slope_, fresh_, widened_lo_, widened_hi_, differences_;
     device_vector<int> chosen_;
 };
 
