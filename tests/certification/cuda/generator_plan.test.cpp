@@ -39,7 +39,48 @@ std::vector<std::vector<bool>> reached(const bound_network<double>& network, std
     return on;
 }
 
+/// covering_positions, cell by cell of every window.
+std::vector<cuda::map_window> covering_by_cells(const std::vector<cuda::map_window>& windows, std::size_t width, extents shape) {
+    std::vector<cuda::map_window> found(shape.pixels());
+    for (std::size_t p = 0; p < windows.size(); ++p)
+        for (int y = windows[p].y; y < windows[p].y + windows[p].height; ++y)
+            for (int x = windows[p].x; x < windows[p].x + windows[p].width; ++x) {
+                const int row = static_cast<int>(p / width), column = static_cast<int>(p % width);
+                found[static_cast<std::size_t>(y) * shape.width + static_cast<std::size_t>(x)].extend(row, column, row + 1,
+                                                                                                      column + 1);
+            }
+    return found;
+}
+bool same(const cuda::map_window& a, const cuda::map_window& b) {
+    return a.y == b.y && a.x == b.x && a.height == b.height && a.width == b.width;
+}
+
 }  // namespace
+
+TEST_CASE("the positions whose windows hold a cell are found as cell by cell", "[cuda]") {
+    const random_stream draws({.seed = 3, .purpose = purpose::user});
+    std::uint64_t drawn = 0;
+    const auto below = [&](int n) { return static_cast<int>(draws.uniform(0, drawn++) * static_cast<float>(n)); };
+    for (const auto shape : {extents{1, 1, 1}, extents{1, 7, 5}, extents{1, 8, 16}, extents{1, 1, 33}, extents{1, 20, 1}})
+        for (const std::size_t positions : {1, 6, 60}) {
+            std::vector<cuda::map_window> windows(positions);
+            const int high = static_cast<int>(shape.height), wide = static_cast<int>(shape.width);
+            for (auto& w : windows) {
+                w.y = below(high), w.x = below(wide);
+                w.height = below(high - w.y + 1), w.width = below(wide - w.x + 1);  // some are empty
+            }
+            windows.back() = {0, 0, high - 1, wide};
+            const auto found = cuda::covering_positions(windows, 6, shape), expected = covering_by_cells(windows, 6, shape);
+            CHECK(std::equal(found.begin(), found.end(), expected.begin(), expected.end(), same));
+        }
+}
+
+TEST_CASE("positions and cells of large maps are not gone through pair by pair", "[cuda]") {
+    constexpr std::size_t side = 512;  // 7e10 pairs
+    const std::vector<cuda::map_window> windows(side * side, {0, 0, side, side});
+    const auto found = cuda::covering_positions(windows, side, {1, side, side});
+    CHECK(std::all_of(found.begin(), found.end(), [](const auto& w) { return same(w, {0, 0, side, side}); }));
+}
 
 TEMPLATE_TEST_CASE("windows of generators hold exactly what depends on their position", "[cuda]", strided, pooled, smooth,
                    residual_network, preactivation) {
@@ -65,6 +106,8 @@ TEMPLATE_TEST_CASE("windows of generators hold exactly what depends on their pos
             if (!plan.reaches(i)) continue;
             const auto shape = a.network[i].shape;
             const auto sources = plan.sources(i, shape);
+            const auto by_cells = covering_by_cells(plan.windows(i), a.network[born].shape.width, shape);
+            sources_hold = sources_hold && std::equal(sources.begin(), sources.end(), by_cells.begin(), by_cells.end(), same);
             for (std::size_t p = 0; p < plan.windows(i).size(); ++p) {
                 const auto& w = plan.windows(i)[p];
                 const int row = static_cast<int>(p / a.network[born].shape.width),
