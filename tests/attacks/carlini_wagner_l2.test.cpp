@@ -3,6 +3,9 @@
 #include "attacks/invariance.hpp"
 #include "attacks/nearest.hpp"
 
+#include <algorithm>
+#include <atomic>
+
 using namespace saddle;
 
 namespace {
@@ -72,6 +75,17 @@ struct reference_l2 {
     }
 };
 
+/// A plain model that counts the blocks it is asked about.
+struct counting_model : testing::linear_model<3> {
+    using linear_model::linear_model;
+    mutable std::atomic<std::uint64_t> blocks{0};
+
+    void logits(const images& x, std::span<float> z) const {
+        ++blocks;
+        linear_model::logits(x, z);
+    }
+};
+
 }  // namespace
 
 TEST_CASE("C&W L2 takes the steps of the authors' code: Adam, begun anew for every c (CleverHans, ART)",
@@ -125,6 +139,27 @@ TEST_CASE("C&W L2 has the same bits for any number of threads, batch size and or
     for (const auto box : {box_treatment::change_of_variable, box_treatment::clipped, box_treatment::projected})
         check_invariance(carlini_wagner_l2{.box = box, .binary_steps = 3, .steps = 25, .targets = target_rule::random}, program,
                          random_images(67, toy_shape));
+}
+
+TEST_CASE("an image's searches for c run side by side in idle lanes, and nothing it finds or counts changes",
+          "[attacks][carlini wagner][determinism]") {
+    // With c this far apart some images have their first success at every search, so some guesses are wrong.
+    for (const double first : {1e-3, .3, 1e3}) {
+        const carlini_wagner_l2 attack{.binary_steps = 9, .steps = 60, .initial_c = first};
+        const auto x = random_images(3, toy_shape);
+        const counting_model helped(toy_shape, random_weights(75)), alone(toy_shape, random_weights(75));
+        const auto y = predicted(helped, x);
+        helped.blocks = 0;
+        const auto a = perturb(attack, helped, x, y);
+        const auto b = perturb(attack, alone, x, y, {.max_forwards = 1'000'000});
+        CHECK(same_bits(a.adversarial, b.adversarial));
+        CHECK(a.success == b.success);
+        CHECK(a.loss == b.loss);
+        CHECK(a.forwards == b.forwards);
+        CHECK(a.gradients == b.gradients);
+        CHECK(alone.blocks >= *std::max_element(b.forwards.begin(), b.forwards.end()));
+        CHECK(helped.blocks < alone.blocks * 2 / 3);
+    }
 }
 
 TEST_CASE("a larger kappa gives a larger margin", "[attacks][carlini wagner]") {

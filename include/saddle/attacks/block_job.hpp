@@ -9,11 +9,14 @@
 
 namespace saddle {
 
-/// What a lane is doing. The driver loads idle lanes and stores ended ones; the runner moves a lane from loaded to running to ended.
+/// What a lane is doing. The driver loads idle lanes and stores ended ones; the runner moves a lane from loaded to running to ended,
+/// and may let idle ones help while no example waits.
 enum class lane_phase : std::uint8_t {
     idle,     ///< nothing: its data are finite leftovers, nobody reads its results
     loaded,   ///< a new example has been put in; the next step begins with it
     running,  ///< somewhere in its attack, at an iterate of its own
+    helping,  ///< the same, ahead of the lane whose example it shares; idle to the driver
+    waiting,  ///< has helped to the end and keeps what it found for that lane
     ended     ///< the attack on its example is over; `finish` gives the verdict
 };
 
@@ -22,8 +25,9 @@ enum class lane_phase : std::uint8_t {
 template <class T, std::size_t Lanes>
 struct block_job {
     const run_settings* settings = nullptr;
-    bool judged = true;    ///< false: only `adversarial` is wanted
-    const T* x = nullptr;  ///< [C,H,W][lane], clean
+    bool judged = true;  ///< false: only `adversarial` is wanted
+    bool spare = false;  ///< no example waits and none has a budget: idle lanes may help
+    T* x = nullptr;      ///< [C,H,W][lane], clean
     std::array<lane_phase, Lanes> phase{};
     std::array<std::uint64_t, Lanes> ids{};
     std::array<std::int32_t, Lanes> labels{};
@@ -47,6 +51,8 @@ struct block_job {
     }
     [[nodiscard]] bool any(lane_phase p) const { return std::find(phase.begin(), phase.end(), p) != phase.end(); }
     [[nodiscard]] bool running(std::size_t l) const { return phase[l] == lane_phase::running; }
+    /// Running, or ahead of a lane that is.
+    [[nodiscard]] bool working(std::size_t l) const { return running(l) || phase[l] == lane_phase::helping; }
 
     /// Where queries are counted: `n` forward passes, or gradients, spent on the example of lane l.
     void count_forwards(std::size_t l, std::uint64_t n = 1) { forwards[l] += n; }
@@ -69,6 +75,12 @@ void copy_lanes(const T* from, T* to, std::size_t elements, const T* take) {
     const auto chosen = io::load(take) != V(0);
     for (std::size_t e = 0; e < elements * io::size; e += io::size)
         io::store(to + e, choose(chosen, io::load(from + e), io::load(to + e)));
+}
+
+/// Copies one lane to another. values [elements][Lanes]
+template <std::size_t Lanes, class T>
+void copy_lane(T* values, std::size_t elements, std::size_t from, std::size_t to) {
+    for (std::size_t e = 0; e < elements * Lanes; e += Lanes) values[e + to] = values[e + from];
 }
 
 }  // namespace saddle

@@ -72,6 +72,12 @@ public:
         }
     }
 
+    /// Lane `to` goes on from where lane `from` is.
+    void copy(std::size_t from, std::size_t to) {
+        decay1_[to] = decay1_[from], decay2_[to] = decay2_[from];
+        for (auto* values : {&variable_, &mean_, &square_, &image_}) copy_lane<lanes>(values->data(), elements_, from, to);
+    }
+
     /// Sum of the penalty over the elements, per lane.
     template <class Penalty>
     [[nodiscard]] V measure(const T* x, const Penalty& penalty) const {

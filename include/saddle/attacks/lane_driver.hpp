@@ -56,6 +56,7 @@ private:
             if (idle == lanes) return;
             check_stop(settings_, "perturb");
             if (failed_) return;
+            job->spare = queue_.empty() && settings_.max_forwards == 0 && settings_.max_gradients == 0;
             attack.step(*job);
             idle += store(attack, *job, index);
         }

@@ -72,7 +72,7 @@ protected:
     void judge(const T* z) {
         job_->forward(session_, z, logits_.data());
         for (std::size_t l = 0; l < lanes; ++l) {
-            if (!job_->running(l)) continue;
+            if (!job_->working(l)) continue;
             job_->count_forwards(l);
             if (clean_[l]) aim(l);
         }
@@ -80,7 +80,7 @@ protected:
         io::store(prediction_.data(), choose(top.valid, top.index, V(-1)));
         const loss_input<T> in{logits_.data(), classes_, lanes, goal_.data(), attack_.targeted()};
         io::store(margin_.data(), logit_margin{}.evaluate<V>(in, static_cast<T*>(nullptr)));
-        for (std::size_t l = 0; l < lanes; ++l) flawed_[l] = flawed_[l] || (job_->running(l) && prediction_[l] < 0);
+        for (std::size_t l = 0; l < lanes; ++l) flawed_[l] = flawed_[l] || (job_->working(l) && prediction_[l] < 0);
     }
     /// Whether the model says of lane l what the attack wants.
     [[nodiscard]] bool hits(std::size_t l) const {
@@ -111,13 +111,13 @@ protected:
     void keep(const T* z) {
         if (takes_) copy_lanes<V>(z, job_->adversarial, elements_, take_.data());
     }
-    /// Asks about every running lane whether it moves on from the iterates `z`, `begin(l)` at its clean image and `note(l)` later;
+    /// Asks about every working lane whether it moves on from the iterates `z`, `begin(l)` at its clean image and `note(l)` later;
     /// keeps the iterates that were taken, and sets `moves` to 1 for lanes that move on. True when any does.
     template <class Begin, class Note>
     bool decide(const T* z, std::array<T, lanes>& moves, Begin&& begin, Note&& note) {
         bool any = false;
         for (std::size_t l = 0; l < lanes; ++l) {
-            const bool goes_on = job_->running(l) && (clean_[l] ? begin(l) : note(l));
+            const bool goes_on = job_->working(l) && (clean_[l] ? begin(l) : note(l));
             moves[l] = goes_on ? T(1) : T(0);
             any = any || goes_on;
         }
@@ -134,6 +134,31 @@ protected:
             job_->count_gradients(l);
             flawed_[l] = flawed_[l] || flawed[l] != 0;
         }
+    }
+    /// Idle lane `helper` takes part in the attack on lane l's example, with nothing found or spent yet.
+    void lend(std::size_t helper, std::size_t l) {
+        job_->phase[helper] = lane_phase::helping;
+        job_->ids[helper] = job_->ids[l];
+        job_->labels[helper] = job_->labels[l];
+        job_->targets[helper] = job_->targets[l];
+        job_->forwards[helper] = job_->gradients[helper] = 0;
+        goal_[helper] = goal_[l];
+        clean_[helper] = found_[helper] = flawed_[helper] = false;
+        best_[helper] = nowhere;
+        copy_lane<lanes>(job_->x, elements_, l, helper);
+    }
+    /// What `helper` found and spent becomes lane l's, as if l had gone on to it; `helper` is idle again.
+    void give_back(std::size_t helper, std::size_t l) {
+        job_->phase[helper] = lane_phase::idle;
+        job_->count_forwards(l, job_->forwards[helper]);
+        job_->count_gradients(l, job_->gradients[helper]);
+        flawed_[l] = flawed_[l] || flawed_[helper];
+        if (!found_[helper] || (found_[l] && !(best_[helper] < best_[l]))) return;
+        found_[l] = true;
+        best_[l] = best_[helper];
+        job_->loss[l] = job_->loss[helper];
+        job_->adversarial_prediction[l] = job_->adversarial_prediction[helper];
+        copy_lane<lanes>(job_->adversarial, elements_, helper, l);
     }
     template <class F>
     void each_running(F&& f) {
