@@ -70,6 +70,8 @@ int main(int count, char** arguments) try {
     attack<cuda::bf16>(out, "small_cnn", cnn, 128, forty);
     attack<cuda::bf16>(out, "small_cnn", cnn, 2048, forty);
     attack<cuda::tf32>(out, "small_cnn", cnn, 2048, hundred);
+    attack<cuda::tf32>(out, "small_cnn on L2", cnn, 2048, apgd<l2>({.epsilon = 2}));
+    attack<cuda::tf32>(out, "small_cnn on L1", cnn, 2048, apgd<l1>({.epsilon = 10, .larger_epsilons = true}));
     attack<cuda::tf32>(out, "preact_resnet18", resnet, 512, ten);
     attack<cuda::bf16>(out, "preact_resnet18", resnet, 512, ten);
     return 0;

@@ -92,6 +92,20 @@ TEST_CASE("an image's APGD on the device does not depend on its batch", "[cuda]"
     check_alone(apgd<l1>({.epsilon = .6, .steps = 5, .target_classes = 2, .larger_epsilons = true}));
 }
 
+TEST_CASE("threads in reverse order give APGD the same bits", "[cuda]") {
+    both b;
+    const auto program = prepare(b.device);
+    const auto check = [&](const auto& attack) {
+        const auto forwards = perturb(attack, program, b.x, b.y, b.pool).adversarial;
+        cuda_emulator::reverse_order = true;
+        const auto backwards = perturb(attack, program, b.x, b.y, b.pool).adversarial;
+        cuda_emulator::reverse_order = false;
+        CHECK(backwards == forwards);
+    };
+    check(apgd<l2>({.epsilon = .3, .steps = 2}));
+    check(apgd<l1>({.epsilon = .6, .steps = 5, .target_classes = 1, .larger_epsilons = true}));
+}
+
 TEST_CASE("APGD over samples and under budgets goes through sessions", "[cuda]") {
     run_settings limited;
     limited.max_gradients = 3;

@@ -1,3 +1,4 @@
+#include "saddle/attacks/apgd.hpp"
 #include "saddle/attacks/mifgsm.hpp"
 #include "saddle/attacks/perturb.hpp"
 #include "saddle/attacks/pgd.hpp"
@@ -182,6 +183,7 @@ TEST_CASE("attacks on small networks do what they do layer by layer", "[cuda]") 
     conv.check(pgd<linf>({.epsilon = .2, .step_size = .05, .steps = 2}, kl_divergence{}));
     conv.check(pgd<l2>({.epsilon = .5, .step_size = .2, .steps = 2}));
     conv.check(mifgsm({.epsilon = .1, .steps = 2}));
+    conv.check(apgd<l2, dlr>({.epsilon = .5, .steps = 3, .target_classes = 2}), traced);
     run_settings quick;
     quick.examples_only = true;
     conv.check(pgd({.epsilon = .1, .step_size = .03, .steps = 3}), quick);

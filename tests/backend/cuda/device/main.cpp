@@ -1,6 +1,7 @@
 // The CUDA backend on a device against the reference backend. Ends with status 77, which CTest reports as skipped, without a
 // device.
 #define CATCH_CONFIG_RUNNER
+#include "apgd.hpp"
 #include "certification.hpp"
 #include "certification/networks.hpp"
 #include "device.hpp"
@@ -209,6 +210,31 @@ TEST_CASE("attack decisions on the device are the processor's on at least 99.8 %
     for (std::size_t i = 0; i < data.size(); ++i) same += host.success[i] == found.success[i];
     std::cout << "decisions equal on " << same << " of " << data.size() << " images\n";
     CHECK(static_cast<double>(same) >= .998 * static_cast<double>(data.size()));
+}
+
+TEST_CASE(
+    "APGD over target classes on the device decides as on the processor, with the same bits every run and for every batch") {
+    const model<networks::conv_small<>, shape<1, 28, 28>, backend::cpu> m(1);
+    const auto x = generated_digits(1, 500).test.x;
+    worker_pool pool;
+    const auto y = predict(m, x, pool).classes;
+    const auto run = [&](const auto& attack) {
+        const auto on_device = [&](std::size_t count) {
+            return device::attack_by_apgd(attack, m.structure(), m.parameters(), m.buffers(), x.slice(0, count),
+                                          labels(y.begin(), y.begin() + static_cast<std::ptrdiff_t>(count)));
+        };
+        const auto found = on_device(500), part = on_device(70), expected = perturb(attack, m, x, y, pool);
+        CHECK(on_device(500).adversarial == found.adversarial);
+        CHECK(std::equal(part.adversarial.values().begin(), part.adversarial.values().end(), found.adversarial.values().begin()));
+        CHECK(found.rejected == 0);
+        std::size_t same = 0;
+        for (std::size_t i = 0; i < x.size(); ++i) same += found.success[i] == expected.success[i];
+        std::cout << "APGD, " << attack.projection.name << ": decisions equal on " << same << " of 500 images\n";
+        CHECK(same >= 495);
+    };
+    run(apgd<linf, dlr>({.epsilon = .006, .steps = 20, .target_classes = 3}));
+    run(apgd<l2, dlr>({.epsilon = .1, .steps = 20, .target_classes = 3}));
+    run(apgd<l1, dlr>({.epsilon = 1, .steps = 20, .target_classes = 3, .larger_epsilons = true}));
 }
 
 namespace {
