@@ -34,7 +34,8 @@ public:
     }
 
 private:
-    static constexpr std::size_t refill = std::max<std::size_t>(1, lanes / 8);  ///< idle lanes that are worth a refill
+    /// Steps of an idle lane that cost as much as a refill.
+    static constexpr std::size_t refill = std::max<std::size_t>(1, lanes / 8);
 
     static T step_size_of(const A& attack) {
         if constexpr (requires { attack.step_size; }) return static_cast<T>(attack.step_size);
@@ -51,8 +52,9 @@ private:
         job->x = clean.data();
         job->adversarial = adversarial.data();
         std::array<std::size_t, lanes> index{};
-        for (std::size_t idle = lanes;;) {
-            if (idle == lanes || (idle >= refill && !queue_.empty())) idle -= queue_.load(*job, index, clean.data());
+        for (std::size_t idle = lanes, lost = 0;;) {
+            lost += idle;
+            if (lost >= refill && !queue_.empty()) idle -= queue_.load(*job, index, clean.data()), lost = 0;
             if (idle == lanes) return;
             check_stop(settings_, "perturb");
             if (failed_) return;
