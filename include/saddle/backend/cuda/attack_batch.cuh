@@ -63,7 +63,7 @@ protected:
         next_image_ = memory_.data();
         staging_ = next_image();
         images_ = attack_images{.x = next_image(), .adversarial = next_image()};
-        if (moved) graph_ = {};
+        if (moved) graphs_.clear();
     }
     [[nodiscard]] float* next_image() { return std::exchange(next_image_, next_image_ + input_.size() * place().lanes); }
 
@@ -114,9 +114,9 @@ protected:
         }
         return k;
     }
-    /// Takes what the captured steps depend on, and drops a graph that does something else.
+    /// Takes what the captured steps depend on, and drops graphs that do something else.
     void configure(const captured_key<Loss>& k) {
-        if (!k.same_as(key_)) graph_ = {};
+        if (!k.same_as(key_)) graphs_.clear();
         key_ = k;
     }
     [[nodiscard]] random_stream target_draws() const {
@@ -167,24 +167,27 @@ protected:
         launch(order(), cuda::set_restart<>, {.operation = "beginning a restart", .threads = 32}, lanes_.device(),
                static_cast<std::uint32_t>(restart));
     }
-    /// Calls step(0) .. step(steps), from a captured graph where no lane ends early; returns how many, fewer when all lanes had ended.
+    /// Calls step(0) .. step(steps), from captured graphs where they are not too long; returns how many, fewer when all lanes had ended,
+    /// which is looked at every few steps.
     template <class Step>
     std::size_t run_steps(std::size_t steps, bool early_stop, const run_settings& settings, const Step& step) {
         const std::size_t launches = (2 * batch_.steps().list().steps.size() + 8) * (steps + 1);
         constexpr std::size_t most_captured = 30000, steps_between_looks = 8;
-        if (!early_stop && launches <= most_captured) {
-            if (!graph_)
-                graph_ = captured_graph(batch_.order(), [&] {
-                    for (std::size_t i = 0; i <= steps; ++i) step(i);
-                });
-            graph_.run(batch_.order());
-            return steps + 1;
-        }
-        for (std::size_t i = 0; i <= steps; ++i) {
-            step(i);
-            if (i % steps_between_looks != 0) continue;
+        const bool captures = launches <= most_captured;
+        const std::size_t each = captures && !early_stop ? steps + 1 : steps_between_looks;
+        for (std::size_t first = 0; first <= steps; first += each) {
+            const auto run = [&] {
+                for (std::size_t i = first; i < std::min(first + each, steps + 1); ++i) step(i);
+            };
+            if (!captures) {
+                run();
+            } else {
+                if (graphs_.size() == first / each) graphs_.emplace_back(batch_.order(), run);
+                graphs_[first / each].run(batch_.order());
+            }
+            if (first + each > steps) break;
             check_stop(settings, "perturb");
-            if (early_stop && i < steps && lanes_.all_done(batch_.order(), key_.valid)) return i + 1;
+            if (early_stop && lanes_.all_done(batch_.order(), key_.valid)) return first + each;
         }
         return steps + 1;
     }
@@ -227,7 +230,7 @@ protected:
     float *staging_ = nullptr, *next_image_ = nullptr;
     std::size_t reserved_ = 0;
     captured_key<Loss> key_;
-    captured_graph graph_;
+    std::vector<captured_graph> graphs_;  ///< of a run's steps, some at a time
 };
 
 }  // namespace saddle::cuda
