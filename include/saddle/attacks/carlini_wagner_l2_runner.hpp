@@ -68,7 +68,9 @@ private:
     /// Lane l at the clean image: the search begins unless that is the answer.
     bool begin(std::size_t l) {
         if (!this->note_clean(l, succeeds(l))) return false;
-        search_[l] = {.c = attack_.initial_c, .upper = attack_.largest_c};
+        search_[l] = search_state{};
+        search_[l].c = attack_.initial_c;
+        search_[l].upper = attack_.largest_c;
         begin_search(l);
         return false;
     }

@@ -191,7 +191,8 @@ void pack_winograd(const winograd& w, T* pack, Weight&& weight) {
 
 namespace detail {
 
-/// One register tile of a plane's product: 4 output channels × PX tiles.
+/// One register tile of a plane's product: 4 output channels × PX tiles. Weights further on are asked for: where tiles are few, they
+/// come from the last cache, each once.
 template <class V, int PX, class T>
 void multiply_plane(const T* weights, const T* in, std::size_t step, std::size_t channels, T* out) {
     V sum[4][PX];
@@ -201,6 +202,7 @@ void multiply_plane(const T* weights, const T* in, std::size_t step, std::size_t
         for (int p = 0; p < PX; ++p) sum[o][p] = V(T(0));
     for (std::size_t c = 0; c < channels; ++c, in += step, weights += 4) {
         V x[PX];
+        __builtin_prefetch(weights + 256);
 #pragma GCC unroll 16
         for (int p = 0; p < PX; ++p) {
             x[p] = V::load_aligned(in + p * V::size);
@@ -251,8 +253,8 @@ void run_part(const winograd& w, const winograd::part& part, const T* input, con
                 const std::size_t from = c * w.input_stride + static_cast<std::size_t>(tiles[t].input);
                 T* const to = scratch + c * step + t * l;
                 if (w.pool == winograd::pool_side::input) {
-                    const routed_patch<V, T> patch{input + from, winner + from, w.input_row, tiles[t].odd_row,
-                                                   tiles[t].odd_column};
+                    const routed_patch<V, T> patch(input + from, winner + from, w.input_row, tiles[t].odd_row,
+                                                   tiles[t].odd_column);
                     transform_patch<V, R, C>(patch, to, in_plane);
                 } else {
                     prefetch_rows<V, false>(input + from + w.input_stride, w.input_row, R + 2, C);

@@ -168,20 +168,30 @@ struct stored_patch {
 
 /// The gradient under a tile of what a 2×2 max pool reads: that of a window where its winner stands, 0 elsewhere.
 ///
-/// `gradient` and `winner` (1 to 4 in row order, 0 for none) have the layout of the pool's output and begin at the window of the
-/// patch's first value, whose row and column in it are `odd_row` and `odd_column`.
+/// Winners are 1 to 4 in row order, 0 for none, in the layout of the pool's output like the gradient.
 template <class V, class T>
-struct routed_patch {
-    const T *gradient, *winner;
-    std::size_t row;
-    int odd_row, odd_column;
-
-    [[gnu::always_inline]] V load(int r, int c) const {
-        const int y = r + odd_row, x = c + odd_column;
-        const std::size_t at = static_cast<std::size_t>(y / 2) * row + static_cast<std::size_t>(x / 2) * V::size;
-        const auto wins = V::load_aligned(winner + at) == V(static_cast<T>(1 + y % 2 * 2 + x % 2));
-        return choose(wins, V::load_aligned(gradient + at), V(T(0)));
+class routed_patch {
+public:
+    /// `gradient` and `winner` begin at the window of the patch's first value, which stands at (odd_row, odd_column) in it.
+    routed_patch(const T* gradient, const T* winner, std::size_t row, int odd_row, int odd_column) : row_(row) {
+        for (int r = 0; r < 2; ++r)
+            for (int c = 0; c < 2; ++c) {
+                const std::size_t down = r * odd_row * row, right = c * odd_column * V::size;
+                gradient_[r][c] = gradient + down + right;
+                winner_[r][c] = winner + down + right;
+                place_[r][c] = V(static_cast<T>(1 + (r ^ odd_row) * 2 + (c ^ odd_column)));
+            }
     }
+    [[gnu::always_inline]] V load(int r, int c) const {
+        const std::size_t at = r / 2 * row_ + c / 2 * V::size;
+        const auto wins = V::load_aligned(winner_[r % 2][c % 2] + at) == place_[r % 2][c % 2];
+        return choose(wins, V::load_aligned(gradient_[r % 2][c % 2] + at), V(T(0)));
+    }
+
+private:
+    const T *gradient_[2][2], *winner_[2][2];
+    std::size_t row_;
+    V place_[2][2];
 };
 
 /// V = Bᵀ d B of one patch; the results go to planes `plane` values apart.
