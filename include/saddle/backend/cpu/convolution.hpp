@@ -2,8 +2,6 @@
 #include "saddle/backend/cpu/tap_kernel.hpp"
 #include "saddle/nn/plan.hpp"
 
-#include <ranges>
-
 namespace saddle::cpu_backend::inline SADDLE_CPU_ARCHITECTURE {
 
 /// A convolution as jobs: one forward; backward to the input one per phase of the stride. Weights are OIHW.
@@ -142,7 +140,8 @@ struct reach {
             job.channel_stride = output.channel_stride() * lanes;
             job.output_channels = detail::every_channel(input, lanes);
             for (const auto& [ky, dy] : row.taps)
-                for (const auto& [kx, dx] : column.taps | std::views::reverse) {
+                for (auto tap = column.taps.rbegin(); tap != column.taps.rend(); ++tap) {  // from left to right
+                    const auto& [kx, dx] = *tap;
                     job.taps.push_back(static_cast<std::int32_t>((dy * static_cast<std::ptrdiff_t>(output.columns()) + dx) * l));
                     part.kernel_positions.push_back(static_cast<std::uint32_t>(ky * w.width + kx));
                 }
