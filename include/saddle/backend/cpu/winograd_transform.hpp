@@ -268,7 +268,7 @@ void finish_pooled_tile(const T* from, std::size_t plane, V bias, std::ptrdiff_t
 #pragma GCC unroll 3
             for (int k = 1; k < 4; ++k) best = choose(window[k] > best || !(window[k] == window[k]), window[k], best);
 #pragma GCC unroll 4
-            for (int k = 4; k-- > 0;) first = choose(window[k] == best, V(static_cast<T>(k + 1)), first);
+            for (int k = 3; k >= 0; --k) first = choose(window[k] == best, V(static_cast<T>(k + 1)), first);
             if (e.relu) {
                 best = choose(best < zero, zero, best);
                 first = choose(best > zero, first, zero);
