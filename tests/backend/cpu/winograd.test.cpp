@@ -73,8 +73,6 @@ void check_agreement(extents output, double tolerance) {
     }
 }
 
-using runs = std::vector<winograd_run>;
-
 }  // namespace
 
 TEST_CASE("tiles of 2x2 agree with plain sums", "[backend]") { check_agreement({0, 4, 5}, 1e-6); }
@@ -84,23 +82,6 @@ TEST_CASE("tiles of 4x4 agree with plain sums", "[backend]") { check_agreement({
 TEST_CASE("tiles of 5x5 agree with plain sums", "[backend]") { check_agreement({0, 9, 10}, 4e-6); }
 
 TEST_CASE("tiles of 5 and 4 side by side agree with plain sums", "[backend]") { check_agreement({0, 18, 18}, 4e-6); }
-
-TEST_CASE("the grid is the one with the fewest products, and small tensors keep 2x2", "[backend]") {
-    const auto all = [](extents output, std::size_t edge) {
-        const auto grid = choose_grid(output);
-        return grid.rows == runs{{edge, 0, (output.height + edge - 1) / edge}} &&
-               grid.columns == runs{{edge, 0, (output.width + edge - 1) / edge}};
-    };
-    for (const std::size_t n : {4, 6}) CHECK(all({1, n, n}, 2));
-    CHECK(all({1, 1, 40}, 2));
-    for (const std::size_t n : {7, 8, 12, 16}) CHECK(all({1, n, n}, 4));
-    for (const std::size_t n : {9, 10, 14, 20}) CHECK(all({1, n, n}, 5));
-    CHECK(choose_grid({1, 26, 10}).rows == runs{{5, 0, 2}, {4, 10, 4}});
-    CHECK(choose_grid({1, 26, 10}).columns == runs{{5, 0, 2}});
-    CHECK(choose_grid({1, 18, 18}).columns == runs{{5, 0, 2}, {4, 10, 2}});
-    CHECK(choose_grid({1, 24, 32}).rows == runs{{4, 0, 6}});  // tiles of 5 would save 8 %: less than their rounding is worth
-    CHECK(choose_grid({1, 24, 32}).columns == runs{{4, 0, 8}});
-}
 
 TEST_CASE("large layers stream the planes once, small ones keep groups of output channels in the cache", "[backend]") {
     const auto group = [](std::size_t channels) {
