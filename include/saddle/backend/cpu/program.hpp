@@ -38,8 +38,6 @@ public:
 
     /// Bytes of working memory.
     [[nodiscard]] std::size_t bytes() const { return memory_.size() * sizeof(value_type); }
-    /// The value of a tensor of the program after `forward` (for tests and certification).
-    [[nodiscard]] block<const value_type> value(std::size_t tensor) const { return machine_->value(tensor, place_); }
 
 private:
     void pull_back(const value_type* logits_gradient, value_type* input_gradient) {
