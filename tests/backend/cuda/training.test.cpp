@@ -20,6 +20,7 @@
 #include "support/catch.hpp"
 
 #include <filesystem>
+#include <numeric>
 
 using namespace saddle;
 
@@ -282,4 +283,58 @@ TEST_CASE("a step that is not finite leaves the weights from before it", "[cuda]
     CHECK_THROWS_AS(t.fit(data), numeric_error);
     CHECK(std::equal(kept.seen.begin(), kept.seen.end(), m.parameters().begin(), m.parameters().end()));
     CHECK_FALSE(kept.seen.empty());
+}
+
+TEST_CASE("a training batch that does not fit names the largest that does, whichever part of its memory is short", "[cuda]") {
+    const device_model m(1);
+    worker_pool pool(1);
+    using trainer_program = backend::cuda_fp32::trainer_program<float>;
+    const auto differentiate = [&](trainer_program& program, std::size_t count) {
+        images x(count, {1, 3, 3});
+        for (std::size_t k = 0; k < x.values().size(); ++k) x.values()[k] = static_cast<float>(k % 7) / 7;
+        std::vector<std::uint64_t> ids(count);
+        std::iota(ids.begin(), ids.end(), 0);
+        std::vector<float> buffers(m.buffers().begin(), m.buffers().end()), gradient(m.parameters().size());
+        program.differentiate(
+            m.parameters(), buffers, x, ids, training_settings{},
+            [](const float* z, std::size_t, std::size_t, float* dz) { std::copy_n(z, 3 * 64, dz); }, gradient);
+        return gradient;
+    };
+    const auto refusal = [&](trainer_program& program, std::size_t count) {
+        try {
+            (void)differentiate(program, count);
+        } catch (const out_of_device_memory& problem) {
+            return std::string(problem.what());
+        }
+        return std::string();
+    };
+    const auto free_for = [](std::size_t bytes) { cuda_emulator::device_memory = cuda_emulator::memory_in_use + bytes; };
+    const auto contains = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
+    const std::size_t whole_device = cuda_emulator::device_memory;
+
+    trainer_program roomy(m.structure(), pool), short_of_room(m.structure(), pool);
+    const std::size_t before = cuda_emulator::memory_in_use;
+    const auto expected = differentiate(roomy, 256);
+    const std::size_t for_256 = cuda_emulator::memory_in_use - before;
+    (void)differentiate(roomy, 320);
+    const std::size_t for_320 = cuda_emulator::memory_in_use - before;
+
+    free_for(for_320 - 1);
+    const auto last_byte = refusal(short_of_room, 320);
+    free_for(for_256);
+    const auto tensors = refusal(short_of_room, 640);
+    const auto found = differentiate(short_of_room, 256);
+    cuda_emulator::device_memory = cuda_emulator::memory_in_use + for_320 - for_256 - 1;
+    const auto after_a_smaller_one = refusal(short_of_room, 300);
+    free_for(100);
+    const auto nothing = refusal(short_of_room, 64);
+    cuda_emulator::device_memory = whole_device;
+
+    CHECK(contains(last_byte, "a training batch on the device: no room for 320 images"));
+    CHECK(contains(last_byte, "try a batch of 256"));
+    CHECK(contains(tensors, "no room for 640 images"));
+    CHECK(contains(tensors, "try a batch of 256"));
+    CHECK(found == expected);
+    CHECK(contains(after_a_smaller_one, "try a batch of 256"));
+    CHECK(contains(nothing, "even 64 images do not fit"));
 }

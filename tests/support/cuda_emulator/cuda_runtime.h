@@ -55,6 +55,10 @@ inline std::map<const void*, std::size_t>& shared_limits() {
 }
 /// What the next allocation may not exceed, for tests of running out of memory.
 inline std::size_t memory_limit = std::size_t(-1);
+/// What the device has, and what of it is allocated; pinned memory of the host is no part of it.
+inline std::size_t device_memory = std::size_t{1} << 32;
+inline std::size_t memory_in_use = 0;
+inline std::map<const void*, std::size_t> allocations;
 inline std::size_t launches = 0;
 /// Bytes that copies have brought to the device and to the host.
 inline std::size_t bytes_to_device = 0, bytes_to_host = 0;
@@ -125,24 +129,40 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int) 
 }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
     std::strcpy(properties->name, "emulated device");
-    properties->totalGlobalMem = std::size_t{1} << 32;
+    properties->totalGlobalMem = cuda_emulator::device_memory;
     return cudaSuccess;
 }
 inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
-    *free = *total = std::size_t{1} << 32;
+    *total = cuda_emulator::device_memory;
+    *free = *total - cuda_emulator::memory_in_use;
     return cudaSuccess;
 }
 
-inline cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+inline cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
     if (bytes > cuda_emulator::memory_limit) return cudaErrorMemoryAllocation;
     *memory = ::operator new (bytes, std::align_val_t{256});
     const float nan = std::numeric_limits<float>::quiet_NaN();
     for (std::size_t i = 0; i + 4 <= bytes; i += 4) std::memcpy(static_cast<char*>(*memory) + i, &nan, 4);
     return cudaSuccess;
 }
-inline cudaError_t cudaFree(void* memory) { return ::operator delete (memory, std::align_val_t{256}), cudaSuccess; }
-inline cudaError_t cudaMallocHost(void** memory, std::size_t bytes) { return cudaMalloc(memory, bytes); }
-inline cudaError_t cudaFreeHost(void* memory) { return cudaFree(memory); }
+inline cudaError_t cudaFreeHost(void* memory) { return ::operator delete (memory, std::align_val_t{256}), cudaSuccess; }
+inline cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+    using namespace cuda_emulator;
+    std::lock_guard lock(device_lock());
+    if (bytes > device_memory - memory_in_use || cudaMallocHost(memory, bytes) != cudaSuccess) return cudaErrorMemoryAllocation;
+    memory_in_use += bytes;
+    allocations[*memory] = bytes;
+    return cudaSuccess;
+}
+inline cudaError_t cudaFree(void* memory) {
+    using namespace cuda_emulator;
+    std::lock_guard lock(device_lock());
+    const auto found = allocations.find(memory);
+    if (found == allocations.end()) return cudaErrorInvalidValue;
+    memory_in_use -= found->second;
+    allocations.erase(found);
+    return cudaFreeHost(memory);
+}
 
 inline cudaError_t cudaStreamCreate(cudaStream_t* stream) { return *stream = new cuda_emulator::stream, cudaSuccess; }
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }

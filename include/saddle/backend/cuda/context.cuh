@@ -121,18 +121,27 @@ private:
 template <class T>
 using pinned_vector = device_vector<T, true>;
 
+/// The error of a batch of `lanes` lanes that does not fit; the text names the largest smaller one, a multiple of 64, whose
+/// bytes(lanes) are free.
+template <class Bytes>
+[[nodiscard]] out_of_device_memory no_room_for_lanes(std::string_view what, std::size_t lanes, const Bytes& bytes) {
+    std::size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "asking for free memory");
+    std::size_t fits = (lanes - 1) / 64 * 64;
+    while (fits > 0 && bytes(fits) > free) fits -= 64;
+    return out_of_device_memory(
+        text(what, ": no room for ", lanes, " images at ", bytes(lanes) / lanes, " bytes each (", free, " of ", total,
+             " bytes free); ",
+             fits > 0 ? text("try a batch of ", fits) : std::string("even 64 images do not fit: use a smaller network or bf16")));
+}
+
 /// Reserves `lanes` times `each` bytes, a multiple of T's; where that does not fit, the text names the batch size to try.
 template <class T>
 bool reserve_lanes(device_vector<T>& memory, std::size_t lanes, std::size_t each, std::string_view what) {
     try {
         return memory.reserve(lanes * (each / sizeof(T)));
     } catch (const out_of_device_memory&) {
-        std::size_t free = 0, total = 0;
-        check(cudaMemGetInfo(&free, &total), "asking for free memory");
-        const std::size_t fits = std::min(free, lanes * each - 1) / each / 64 * 64;
-        throw out_of_device_memory(text(
-            what, ": no room for ", lanes, " images at ", each, " bytes each (", free, " of ", total, " bytes free); ",
-            fits > 0 ? text("try a batch of ", fits) : std::string("even 64 images do not fit: use a smaller network or bf16")));
+        throw no_room_for_lanes(what, lanes, [&](std::size_t fewer) { return fewer * each; });
     }
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 #include "saddle/backend/cuda/kernels/training_loss.cuh"
 #include "saddle/backend/cuda/session.cuh"
-#include "saddle/backend/cuda/weight_gradient.cuh"
+#include "saddle/backend/cuda/training_batch_norm.cuh"
+#include "saddle/backend/cuda/training_memory.cuh"
 #include "saddle/backend/cuda/weights.cuh"
 #include "saddle/core/images.hpp"
 #include "saddle/core/worker_pool.hpp"
@@ -12,33 +13,17 @@ namespace saddle::cuda {
 /// Forward, backward and weight gradient in training mode, the whole batch at once on the device.
 ///
 /// Weights and gradient stay in `weights()`, where an optimizer's rule updates them, or come from and go to the host. A loss that
-/// says so (evaluates_on_device) is evaluated here too, any other on the host, from the logits. Sums have a fixed order, so every run gives the same bits.
+/// says so (evaluates_on_device) is evaluated here too, any other on the host, from the logits. Sums have a fixed order, so every
+/// run gives the same bits.
 template <class Precision>
 class trainer_program {
 public:
     using vector = typename session<Precision>::vector;
     using value_type = float;
-    using S = typename Precision::storage;
 
     trainer_program(const plan& p, worker_pool& pool)
         : plan_(p), pool_(&pool), machine_(p, true, read_device()), batch_(machine_, p.input(), p.classes()), weights_(machine_),
-          norms_(machine_.list().steps.size()) {
-        std::size_t used = 0;
-        const auto rounded = [](std::size_t n) { return parts_of(n, 64) * 64; };
-        for (const auto& s : machine_.list().steps)
-            if (s.op.kind == operation_kind::batch_norm)
-                used += batch_norm_state::arrays * rounded(machine_.list().tensors[s.op.input].shape.channels);
-        norm_memory_.reserve(used + 1);
-        float* at = norm_memory_.data();
-        for (std::size_t i = 0; i < norms_.size(); ++i) {
-            const auto& s = machine_.list().steps[i];
-            if (s.op.kind != operation_kind::batch_norm) continue;
-            auto& n = norms_[i];
-            for (float** array : {&n.mean, &n.inverse, &n.scale, &n.shift, &n.slope, &n.slope_x, &n.slope_1}) {
-                *array = at;
-                at += rounded(machine_.list().tensors[s.op.input].shape.channels);
-            }
-        }
+          norms_(machine_), memory_(machine_, p.input().size()) {
         host_gradient_.reserve(p.parameter_count + 1);
     }
 
@@ -55,8 +40,9 @@ public:
     }
 
     /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes or evaluates its
-    /// loss() here (block_losses in training/loss_gradient.hpp), and adds the weight gradient to that of `weights()`. Throws shape_error when x or ids do not fit the plan, out_of_device_memory when
-    /// the batch does not fit the device.
+    /// loss() here (block_losses in training/loss_gradient.hpp), and adds the weight gradient to that of `weights()`. Throws
+    /// shape_error when x or ids do not fit the plan, out_of_device_memory, which names the batch size to try, when the batch does
+    /// not fit the device.
     template <class Loss>
     void differentiate(const images& x, std::span<const std::uint64_t> ids, const training_settings& settings, Loss&& loss) {
         require<shape_error>(x.each() == plan_.input(), "differentiate", "extents of an image", plan_.input(), x.each());
@@ -100,19 +86,15 @@ private:
 
     void begin(const images& x, std::span<const std::uint64_t> ids) {
         const std::size_t lanes = padded_lanes(x.size()), values = x.size() * batch_.elements();
-        batch_.reserve(lanes);
-        place_ = batch_.place();
-        place_.input_gradient = nullptr;
-        reserve_scratch(lanes);
-        images_.reserve(values);
-        ids_.reserve(lanes);
+        reserve(lanes);
+        const training_arrays& scratch = memory_.arrays();
         weights_.take_gradient_back();
         weights_.pack();
-        copy_values(place_.stream, images_.data(), x.data(), values, cudaMemcpyHostToDevice);
+        copy_values(place_.stream, scratch.images, x.data(), values, cudaMemcpyHostToDevice);
         std::vector<std::uint64_t> padded(lanes, ids.back());
         std::copy(ids.begin(), ids.end(), padded.begin());
-        copy_values(place_.stream, ids_.data(), padded.data(), lanes, cudaMemcpyHostToDevice);
-        launch_images_to_lanes(place_.stream, images_.data(), x.size(), batch_.elements(), lanes, place_.input);
+        copy_values(place_.stream, scratch.ids, padded.data(), lanes, cudaMemcpyHostToDevice);
+        launch_images_to_lanes(place_.stream, scratch.images, x.size(), batch_.elements(), lanes, place_.input);
         batch_.order().synchronize();  // the host's vectors may go
     }
     void end(std::span<float> buffers, const training_settings& settings, std::span<float> gradient) {
@@ -126,23 +108,19 @@ private:
                 gradient[k] += host_gradient_.data()[k];
         });
     }
-    void reserve_scratch(std::size_t lanes) {
-        std::size_t partial = 1, pairs = 1;
-        const auto& list = machine_.list();
-        for (std::size_t i = 0; i < list.steps.size(); ++i) {
-            const auto& op = list.steps[i].op;
-            const auto channel_pairs = [&](extents shape) {
-                pairs = std::max(pairs, shape.channels * tuning::channel_parts(shape.pixels() * lanes / 4));
-            };
-            if (op.kind == operation_kind::convolution) {
-                const auto& s = machine_.convolution(i).forward;
-                partial = std::max(partial, gradient_scratch<Precision>(s, lanes, machine_.uses_wgmma()));
-            }
-            channel_pairs(list.tensors[op.output].shape);
-            channel_pairs(list.tensors[op.input].shape);
+    /// All or nothing, so that the batch that the error names finds the room that it was told of.
+    void reserve(std::size_t lanes) {
+        try {
+            batch_.reserve(lanes);
+            memory_.reserve(lanes);
+        } catch (const out_of_device_memory&) {
+            batch_ = batch_session<Precision>(machine_, plan_.input(), plan_.classes());
+            memory_ = training_memory<Precision>(machine_, plan_.input().size());
+            throw no_room_for_lanes("a training batch on the device", lanes,
+                                    [&](std::size_t fewer) { return fewer * batch_.bytes_per_lane() + memory_.bytes(fewer); });
         }
-        partial_.reserve(partial);
-        pairs_.reserve(pairs);
+        place_ = batch_.place();
+        place_.input_gradient = nullptr;
     }
     [[nodiscard]] float* gradient_of(std::size_t parameter) const {
         return weights_.gradient() + plan_.parameters[parameter].offset;
@@ -154,16 +132,16 @@ private:
         using L = std::remove_cvref_t<decltype(loss.loss())>;
         static_assert(std::is_trivially_copyable_v<L>, "saddle: a loss is copied to the device byte by byte");
         const std::size_t lanes = place_.lanes;
-        labels_.reserve(lanes), values_.reserve(lanes), correct_.reserve(lanes);
+        const training_arrays& scratch = memory_.arrays();
         host_values_.reserve(lanes), host_correct_.reserve(lanes);
-        copy_values(place_.stream, labels_.data(), loss.truth().data(), at.count, cudaMemcpyHostToDevice);
+        copy_values(place_.stream, scratch.labels, loss.truth().data(), at.count, cudaMemcpyHostToDevice);
         launch(place_.stream, training_loss<L>,
                {.operation = "loss of a training step", .blocks = parts_of(lanes, 64), .threads = 64}, loss.loss(),
-               static_cast<const float*>(place_.logits), static_cast<const std::int32_t*>(labels_.data()),
+               static_cast<const float*>(place_.logits), static_cast<const std::int32_t*>(scratch.labels),
                static_cast<int>(batch_.classes()), static_cast<int>(lanes), static_cast<int>(at.count), loss.factor(),
-               place_.logits_gradient, values_.data(), correct_.data());
-        copy_values(place_.stream, host_values_.data(), values_.data(), at.count, cudaMemcpyDeviceToHost);
-        copy_values(place_.stream, host_correct_.data(), correct_.data(), at.count, cudaMemcpyDeviceToHost);
+               place_.logits_gradient, scratch.values, scratch.correct);
+        copy_values(place_.stream, host_values_.data(), scratch.values, at.count, cudaMemcpyDeviceToHost);
+        copy_values(place_.stream, host_correct_.data(), scratch.correct, at.count, cudaMemcpyDeviceToHost);
     }
     template <class Loss>
     void call_loss(Loss& loss, const run& at) {
@@ -188,7 +166,7 @@ private:
     void forward(std::size_t i, const run& at) {
         const auto& op = machine_.list().steps[i].op;
         if (op.kind == operation_kind::batch_norm)
-            normalize(i, at);
+            norms_.forward(i, place_, at.count, at.settings.update_statistics, memory_.arrays().pairs);
         else if (op.kind == operation_kind::dropout)
             drop<false>(i, at);
         else
@@ -200,14 +178,7 @@ private:
         if (op.kind != operation_kind::batch_norm && op.kind != operation_kind::dropout) return machine_.backward(i, place_);
         if (!machine_.wants_gradient(op.input, place_)) return;
         if (op.kind == operation_kind::dropout) return drop<true>(i, at);
-        machine_.typed(op.input, [&]<class T>(T*) {
-            const auto& n = norms_[i];
-            launch_pointwise(place_.stream, "batch norm, backward", machine_.list().tensors[op.input].shape, place_.lanes,
-                             batch_norm_backward<T>{machine_.template value<const T>(op.input, place_),
-                                                    machine_.template gradient<const T>(op.output, place_), n.slope, n.slope_x,
-                                                    n.slope_1, static_cast<int>(place_.lanes), static_cast<int>(at.count),
-                                                    machine_.template place<T>(op.input, s.input_action, place_)});
-        });
+        norms_.backward(i, place_, at.count);
     }
 
     template <bool Backward>
@@ -225,33 +196,9 @@ private:
             const auto to = Backward ? machine_.template place<T>(s.op.input, s.input_action, place_) : gradient_place<T>{};
             launch(place_.stream, dropout<T, Backward>,
                    {.operation = "dropout", .blocks = parts_of(parts_of(elements, 4) * place_.lanes, pointwise_threads)}, draws,
-                   static_cast<const std::uint64_t*>(ids_.data()), static_cast<float>(s.op.rate),
+                   static_cast<const std::uint64_t*>(memory_.arrays().ids), static_cast<float>(s.op.rate),
                    static_cast<float>(1 / (1 - s.op.rate)), from, machine_.template value<T>(s.op.output, place_), to,
                    static_cast<std::uint32_t>(elements), static_cast<std::uint32_t>(place_.lanes));
-        });
-    }
-    void normalize(std::size_t i, const run& at) {
-        const auto& s = machine_.list().steps[i];
-        const auto& op = s.op;
-        const extents shape = machine_.list().tensors[op.input].shape;
-        const double count = static_cast<double>(shape.pixels() * at.count);
-        require<shape_error>(count > 1, "differentiate", text("values per channel of batch norm '", op.name, "'"),
-                             "more than 1 in training mode", count);
-        machine_.typed(op.input, [&]<class T>(T*) {
-            const T* const x = machine_.template value<const T>(op.input, place_);
-            const std::size_t each = shape.pixels() * place_.lanes;
-            const std::size_t parts = launch_channel_sums(place_.stream, "moments", shape, place_.lanes, at.count,
-                                                          moment_sums<T>{x, each}, pairs_.data());
-            const bool updates = at.settings.update_statistics;
-            launch(place_.stream, finish_moments<T>,
-                   {.operation = "moments", .blocks = parts_of(shape.channels, pointwise_threads)},
-                   static_cast<const sum_pair*>(pairs_.data()), static_cast<int>(shape.channels), static_cast<int>(parts), x,
-                   each, count, machine_.parameter(op.weight), machine_.parameter(op.bias), op.epsilon, norms_[i],
-                   updates ? machine_.buffer(op.buffer) : nullptr, machine_.buffer(op.buffer + 1), machine_.buffer(op.buffer + 2),
-                   op.momentum);
-            launch_pointwise(
-                place_.stream, "batch norm", shape, place_.lanes,
-                affine_forward<T>{x, norms_[i].scale, norms_[i].shift, s.relu, machine_.template value<T>(op.output, place_)});
         });
     }
 
@@ -260,10 +207,11 @@ private:
         const auto& op = machine_.list().steps[i].op;
         const std::size_t lanes = place_.lanes;
         const extents out = machine_.list().tensors[op.output].shape;
+        const training_arrays& scratch = memory_.arrays();
         const auto add = [&](std::size_t parts, float* first, float* second) {
             launch(place_.stream, add_channel_sums<>,
                    {.operation = "gradient of channels", .blocks = parts_of(out.channels, pointwise_threads)},
-                   static_cast<const sum_pair*>(pairs_.data()), static_cast<int>(out.channels), static_cast<int>(parts), first,
+                   static_cast<const sum_pair*>(scratch.pairs), static_cast<int>(out.channels), static_cast<int>(parts), first,
                    second);
         };
         if (op.kind == operation_kind::convolution) {
@@ -272,35 +220,26 @@ private:
                 machine_.typed(op.input, [&]<class X>(X*) {
                     launch_weight_gradient<Precision>(place_.stream, machine_.convolution(i).forward,
                                                       machine_.template value<const X>(op.input, place_), dy, lanes,
-                                                      partial_.data(), gradient_of(op.weight), machine_.wgmma_maps(place_));
+                                                      scratch.partial, gradient_of(op.weight), machine_.wgmma_maps(place_));
                 });
                 if (op.bias != none)
                     add(launch_channel_sums(place_.stream, "gradient of a bias", out, lanes, at.count, bias_sums<G>{dy},
-                                            pairs_.data()),
+                                            scratch.pairs),
                         gradient_of(op.bias), nullptr);
             });
-        } else if (op.kind == operation_kind::batch_norm || op.kind == operation_kind::group_norm) {
+        } else if (op.kind == operation_kind::batch_norm) {
+            norms_.collect(i, place_, at.count, scratch.pairs, gradient_of(op.weight), gradient_of(op.bias));
+        } else if (op.kind == operation_kind::group_norm) {
             machine_.typed(op.input, [&]<class T>(T*) {
-                const T* const x = machine_.template value<const T>(op.input, place_);
-                const T* const dy = machine_.template gradient<const T>(op.output, place_);
-                if (op.kind == operation_kind::group_norm) {
-                    const float* const moments = machine_.moments(i, place_);
-                    const group_slope_sums<T> sums{x,
-                                                   dy,
-                                                   moments,
-                                                   moments + op.groups * lanes,
-                                                   static_cast<int>(lanes),
-                                                   static_cast<int>(out.channels / op.groups)};
-                    return add(launch_channel_sums(place_.stream, "slopes", out, lanes, at.count, sums, pairs_.data()),
-                               gradient_of(op.bias), gradient_of(op.weight));
-                }
-                const std::size_t parts = launch_channel_sums(place_.stream, "slopes", out, lanes, at.count,
-                                                              slope_sums<T>{x, dy, norms_[i].mean}, pairs_.data());
-                launch(place_.stream, finish_slopes<>,
-                       {.operation = "slopes", .blocks = parts_of(out.channels, pointwise_threads)},
-                       static_cast<const sum_pair*>(pairs_.data()), static_cast<int>(out.channels), static_cast<int>(parts),
-                       static_cast<double>(out.pixels() * at.count), machine_.parameter(op.weight), norms_[i],
-                       gradient_of(op.weight), gradient_of(op.bias));
+                const float* const moments = machine_.moments(i, place_);
+                const group_slope_sums<T> sums{machine_.template value<const T>(op.input, place_),
+                                               machine_.template gradient<const T>(op.output, place_),
+                                               moments,
+                                               moments + op.groups * lanes,
+                                               static_cast<int>(lanes),
+                                               static_cast<int>(out.channels / op.groups)};
+                add(launch_channel_sums(place_.stream, "slopes", out, lanes, at.count, sums, scratch.pairs), gradient_of(op.bias),
+                    gradient_of(op.weight));
             });
         }
     }
@@ -311,12 +250,8 @@ private:
     batch_session<Precision> batch_;
     device_weights<Precision> weights_;
     batch_memory place_{};
-    std::vector<batch_norm_state> norms_;
-    device_vector<float> norm_memory_, images_, partial_, values_;
-    device_vector<std::int32_t> labels_;
-    device_vector<std::uint8_t> correct_;
-    device_vector<std::uint64_t> ids_;
-    device_vector<sum_pair> pairs_;
+    training_batch_norm<Precision> norms_;
+    training_memory<Precision> memory_;
     pinned_vector<float> host_gradient_, host_logits_, host_values_;
     pinned_vector<std::uint8_t> host_correct_;
 };

@@ -8,7 +8,6 @@ struct batch_norm_state {
     float *mean = nullptr, *inverse = nullptr;                       ///< of the batch at hand; inverse: 1 / deviation
     float *scale = nullptr, *shift = nullptr;                        ///< y = scale · x + shift
     float *slope = nullptr, *slope_x = nullptr, *slope_1 = nullptr;  ///< dx = slope · dy + slope_x · x + slope_1
-    static constexpr int arrays = 7;
 };
 
 /// Moments of the batch from the sums of moment_sums; running statistics follow unless they are null (Ioffe & Szegedy 2015; the
