@@ -39,10 +39,10 @@ public:
         weights_.pack_again();
     }
 
-    /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes or evaluates its
-    /// loss() here (block_losses in training/loss_gradient.hpp), and adds the weight gradient to that of `weights()`. Throws
-    /// shape_error when x or ids do not fit the plan, out_of_device_memory, which names the batch size to try, when the batch does
-    /// not fit the device.
+    /// Runs x [N,C,H,W] forward in training mode, calls `loss(logits, first, count, logits_gradient)` per 64 lanes or evaluates
+    /// its loss() here (block_losses in training/loss_gradient.hpp), and adds the weight gradient to that of `weights()`. Throws
+    /// shape_error when x or ids do not fit the plan, out_of_device_memory, which names the batch size to try, when the batch
+    /// does not fit the device.
     template <class Loss>
     void differentiate(const images& x, std::span<const std::uint64_t> ids, const training_settings& settings, Loss&& loss) {
         require<shape_error>(x.each() == plan_.input(), "differentiate", "extents of an image", plan_.input(), x.each());
@@ -63,8 +63,8 @@ public:
         batch_.order().synchronize();
         if constexpr (here) loss.take(host_values_.data(), host_correct_.data());
     }
-    /// The same with weights that come from the host and a gradient that is added to `gradient` there. Throws shape_error when the
-    /// vectors do not fit the plan, too.
+    /// The same with weights that come from the host and a gradient that is added to `gradient` there. Throws shape_error when
+    /// the vectors do not fit the plan, too.
     template <class Loss>
     void differentiate(std::span<const float> parameters, std::span<float> buffers, const images& x,
                        std::span<const std::uint64_t> ids, const training_settings& settings, Loss&& loss,
