@@ -79,3 +79,12 @@ TEST_CASE("each image walks by itself: the same bits for any threads, batches an
           "[attacks][boundary][pitfalls][threads]") {
     check_invariance(boundary{.steps = 60}, toy_quadratic(), random_images(20, toy_shape));
 }
+
+TEST_CASE("the boundary attack refuses starts of other extents than the images", "[attacks][boundary][errors]") {
+    const auto model = toy_quadratic();
+    const auto x = random_images(2, toy_shape);
+    for (const extents other : {extents{1, 2, 2}, extents{3, 32, 32}}) {
+        const auto starts = std::make_shared<const images>(random_images(1, other));
+        CHECK_THROWS_AS(perturb(boundary{.start_draws = 0, .starts = starts}, model, x, predicted(model, x)), shape_error);
+    }
+}

@@ -81,3 +81,12 @@ TEST_CASE("HopSkipJump refuses settings out of range", "[attacks][hop_skip_jump]
 TEST_CASE("HopSkipJump gives the same bits for any threads, batches and order", "[attacks][hop_skip_jump][threads]") {
     check_invariance(hop_skip_jump<>{.steps = 3, .first_evaluations = 20}, toy_quadratic(), random_images(12, toy_shape));
 }
+
+TEST_CASE("HopSkipJump refuses starts of other extents than the images", "[attacks][hop_skip_jump][errors]") {
+    const auto model = toy_quadratic();
+    const auto x = random_images(2, toy_shape);
+    for (const extents other : {extents{1, 2, 2}, extents{3, 32, 32}}) {
+        const auto starts = std::make_shared<const images>(random_images(1, other));
+        CHECK_THROWS_AS(perturb(hop_skip_jump<>{.start_draws = 0, .starts = starts}, model, x, predicted(model, x)), shape_error);
+    }
+}

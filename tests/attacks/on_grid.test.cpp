@@ -28,7 +28,7 @@ images written_and_read(const images& x) {
         const std::string path = folder / "image.png";
         write_png(path, to_picture(x[i], x.each()));
         const auto read = read_png(path);
-        for (std::size_t e = 0; e < read.pixels.size(); ++e) back[i][e] = static_cast<float>(read.pixels[e]) / 255.f;
+        store_image(read, back[i]);
     }
     return back;
 }

@@ -72,6 +72,14 @@ TEST_CASE("the partial-information attack refuses settings out of range", "[atta
     refuses([](auto& a) { a.least_step = 1; });
 }
 
+TEST_CASE("the partial-information attack refuses starts of other extents than the images",
+          "[attacks][partial_information][errors]") {
+    const partial_information_problem p;
+    auto attack = p.attack(.1, query_feedback::scores);
+    attack.starts = std::make_shared<const images>(random_images(1, extents{1, 2, 2}));
+    CHECK_THROWS_AS(perturb(attack, p.model, p.x, p.y, {.targets = p.targets}), shape_error);
+}
+
 TEST_CASE("the partial-information attack gives the same bits for any threads, batches and order",
           "[attacks][partial_information][threads]") {
     const partial_information_problem p;

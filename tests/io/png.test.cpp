@@ -39,6 +39,15 @@ TEST_CASE("to_picture rounds, clips and interleaves the channels", "[io]") {
     CHECK_THROWS_AS(to_picture<float>(chw, {1, 1, 3}), shape_error);
 }
 
+TEST_CASE("a picture's image has the values that data sets have, channel by channel", "[io]") {
+    const picture p{{3, 1, 2}, {0, 51, 255, 1, 2, 128}};
+    std::array<float, 6> image{};
+    store_image(p, std::span<float>(image));
+    CHECK(image == std::array<float, 6>{0.f, 1 / 255.f, .2f, 2 / 255.f, 1.f, 128 / 255.f});
+    CHECK(to_picture(std::span<const float>(image), p.size) == p);
+    CHECK_THROWS_AS(store_image(p, std::span<float>(image).first(5)), shape_error);
+}
+
 TEST_CASE("pixels that do not make a picture are a shape_error", "[io]") {
     const std::vector<std::uint8_t> pixels(12);
     CHECK_THROWS_AS(encode_png(pixels, {2, 2, 3}), shape_error);

@@ -1,4 +1,5 @@
 #pragma once
+#include "saddle/attacks/given_starts.hpp"
 #include "saddle/attacks/nearest_runner.hpp"
 #include "saddle/attacks/sample_draws.hpp"
 
@@ -17,7 +18,9 @@ public:
 
     boundary_runner(const Attack& attack, S session, extents image, std::size_t classes)
         : base(attack, std::move(session), image, classes), z_(image.size() * lanes), spherical_(z_.size()), noise_(z_.size()),
-          drawn_(z_.size()) {}
+          drawn_(z_.size()) {
+        require_fitting_starts(attack.starts, image);
+    }
 
     void step(job_type& job) {
         this->begin_step(job, z_.data());

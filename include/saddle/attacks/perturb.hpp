@@ -72,10 +72,15 @@ void require_valid_run(std::string_view name, target_rule targets, std::size_t l
     for (const double e : settings.epsilons) require_epsilon(e, where);
     for (const double s : settings.step_sizes) require(s > 0 && s <= 1e6, where, "step_sizes", "numbers in (0, 1e6]", s);
     if (targets == target_rule::given) {
-        require_valid_labels(labels(settings.targets.begin(), settings.targets.end()), x.size(), classes, "perturb: targets");
-        for (std::size_t i = 0; i < x.size(); ++i)
-            require<data_error>(settings.targets[i] != y[i], "perturb: targets", text("target of image ", i),
-                                "another class than its label", settings.targets[i]);
+        require<shape_error>(settings.targets.size() == x.size(), where, "number of run_settings::targets, one per image",
+                             x.size(), settings.targets.size());
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            const auto target = settings.targets[i];
+            require<data_error>(target >= 0 && static_cast<std::size_t>(target) < classes, "perturb: targets",
+                                text("target of image ", i), text("0 to ", classes - 1), target);
+            require<data_error>(target != y[i], "perturb: targets", text("target of image ", i), "another class than its label",
+                                target);
+        }
     } else {
         require(settings.targets.empty(), where, "run_settings::targets", "none unless the attack's targets are `given`",
                 settings.targets.size());

@@ -1,4 +1,5 @@
 #pragma once
+#include "saddle/attacks/given_starts.hpp"
 #include "saddle/attacks/gradient_source.hpp"
 #include "saddle/attacks/sample_draws.hpp"
 #include "saddle/attacks/targets.hpp"
@@ -18,7 +19,9 @@ public:
 
     point_runner(const Attack& attack, S session, extents image, std::size_t classes)
         : attack_(attack), session_(std::move(session)), elements_(image.size()), classes_(classes), points_(elements_ * width),
-          logits_(classes * width), state_(elements_) {}
+          logits_(classes * width), state_(elements_) {
+        if constexpr (requires { attack.starts; }) require_fitting_starts(attack.starts, image);
+    }
 
     void finish(job_type& job, std::size_t) {
         job.status[0] = found_ ? attack_status::succeeded : flawed_ ? attack_status::not_finite : attack_status::failed;

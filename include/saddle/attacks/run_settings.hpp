@@ -20,8 +20,8 @@ struct run_settings {
     bool examples_only = false;               ///< return adversarial images alone and skip forward passes that only judge them
     bool trace = false;                       ///< also record loss and success of every iterate
     bool verify = true;                       ///< check every judged result apart from its attack, with one more forward pass
-    std::uint64_t max_forwards = 0;           ///< hard budget of forward passes (queries) per image; 0: none
-    std::uint64_t max_gradients = 0;          ///< hard budget of gradients per image; 0: none
+    std::uint64_t max_forwards = 0;           ///< hard budget of forward passes (queries) per image; 0: no limit
+    std::uint64_t max_gradients = 0;          ///< hard budget of gradients per image; 0: no limit
     std::span<const std::uint64_t> forwards_spent{}, gradients_spent{};  ///< of the budgets, before this run; counts begin there
     /// When it is over, every attack ends with the best it has, and images not yet begun stay as they are.
     std::optional<std::chrono::steady_clock::time_point> deadline{};

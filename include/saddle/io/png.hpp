@@ -33,6 +33,17 @@ template <class T>
     return out;
 }
 
+/// A picture as an image [C,H,W] with values pixel / 255, as the readers of data sets make them. Throws shape_error when the number
+/// of values is another.
+template <class T>
+void store_image(const picture& p, std::span<T> values) {
+    require<shape_error>(values.size() == p.size.size() && p.pixels.size() == values.size(), "store_image",
+                         text("values of an image ", p.size), p.size.size(), values.size());
+    const std::size_t channels = p.size.channels, pixels = p.size.pixels();
+    for (std::size_t c = 0; c < channels; ++c)
+        for (std::size_t i = 0; i < pixels; ++i) values[c * pixels + i] = static_cast<T>(p.pixels[i * channels + c]) / T(255);
+}
+
 /// A PNG file in memory of 8-bit pixels [H,W,C], C = 1 or 3. Throws shape_error for pixels that do not fit `size`, io_error when
 /// libpng fails.
 [[nodiscard]] inline std::vector<std::byte> encode_png(std::span<const std::uint8_t> pixels, extents size) {
