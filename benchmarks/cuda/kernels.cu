@@ -222,8 +222,8 @@ void small_kernels(measure::report& out, const stream& s, device_clock& clock, c
     auto network = small_network<Precision>::of(program);
     if (!network) return;
     network->reserve(lanes);
-    const judgement<cross_entropy> verdict{{},   rules, records.device(), draws, static_cast<int>(classes), count, count, false,
-                                           true, true,  0,                nullptr};
+    const judgement<cross_entropy> verdict{
+        {}, rules, records.device(), draws, static_cast<int>(classes), count, count, false, true, true, 0, nullptr};
     const signed_steps finish{place.input, nullptr, nullptr, records.device().step_size, records.device(), count};
     const auto row = [&](const char* what, auto&& f) {
         out.row(what, text(name, ' ', Precision::name, " batch ", lanes), 1e6 * clock.seconds_of(s, f), "us");
