@@ -39,6 +39,25 @@ struct problem {
     labels y = predicted(toy_quadratic(), x);
 };
 
+/// The quadratic model without a gradient around some images.
+struct partly_masked {
+    using value_type = float;
+    static constexpr std::size_t classes = 3;
+    testing::quadratic_model<3> inner = toy_quadratic();
+    std::vector<std::vector<float>> hidden{};
+
+    extents input() const { return inner.input(); }
+    void logits(const images& x, std::span<float> z) const { inner.logits(x, z); }
+    void input_gradient(const images& x, std::span<const float> slopes, std::span<float> g) const {
+        inner.input_gradient(x, slopes, g);
+        const std::size_t n = input().size();
+        for (std::size_t i = 0; i < x.size(); ++i)
+            for (const auto& image : hidden)
+                if (std::equal(image.begin(), image.end(), x[i].data(), [](float a, float b) { return std::abs(a - b) < .15f; }))
+                    std::fill_n(g.begin() + static_cast<std::ptrdiff_t>(i * n), n, 0.f);
+    }
+};
+
 }  // namespace
 
 TEST_CASE("an honest model shows no sign", "[evaluation][obfuscation]") {
@@ -192,6 +211,25 @@ TEST_CASE("models without gradients or correct images leave signs open", "[evalu
     auto wrong = p.y;
     for (auto& label : wrong) label = (label + 1) % 3;
     CHECK(check(model3(masked{}), wrong, p.x).sign("zero gradients").verdict == sign_verdict::unknown);
+}
+
+TEST_CASE("two images that only queries fool are chance, three are a sign", "[evaluation][obfuscation]") {
+    const problem p;
+    worker_pool pool(1);
+    const auto blind = perturb(noise<linf>{.projection = {.1}, .samples = 50}, toy_quadratic(), p.x, p.y, pool);
+    const auto asked = perturb(square({.epsilon = .1, .queries = 1000}), toy_quadratic(), p.x, p.y, pool);
+    std::vector<std::vector<float>> only_asked;
+    for (std::size_t i = 0; i < p.x.size(); ++i)
+        if (asked.success[i] && !blind.success[i]) only_asked.emplace_back(p.x[i].begin(), p.x[i].end());
+    REQUIRE(only_asked.size() >= 3);
+    for (const std::size_t count : {2u, 3u}) {
+        partly_masked model;
+        model.hidden.assign(only_asked.begin(), only_asked.begin() + static_cast<std::ptrdiff_t>(count));
+        const auto r = check_obfuscation("m", model, p.x, p.y, pool, {.epsilon = .1});
+        const auto& sign = r.sign("black box beats white box");
+        INFO(count << ": " << sign.measured);
+        CHECK(sign.verdict == (count == 2 ? sign_verdict::clear : sign_verdict::suspicious));
+    }
 }
 
 TEST_CASE("the battery refuses settings out of range", "[evaluation][obfuscation][errors]") {
